@@ -1,0 +1,93 @@
+"""Encoder settings: how large, how good, at what ceiling. Pure."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from preprocess.facts import VideoTrack
+from preprocess.geometry import Box, Orientation, Size
+from preprocess.plan import AudioPlan, VideoEncoding
+from preprocess.profiles.model import TargetVideo
+from preprocess.shape import TargetPicture
+from preprocess.window import Chosen
+
+PRESET = "veryfast"
+CRF = 18.0
+"""Visually lossless at the sizes in question; see benchmarks/README.md for the comparison."""
+KEYFRAME_INTERVAL_S = 2
+BUFFER_S = 1
+"""VBV buffer: short enough that a 15 s clip keeps its byte cap, long enough for one key picture."""
+LOWEST_VIDEO_BPS = 200_000
+"""Below this a 480p picture is not worth sending; the byte cap is then a rejection."""
+_HD_HEIGHT = 577
+_HD_WIDTH = 1280
+
+
+def max_video_rate_bps(max_bytes: int, duration_s: Fraction, audio: AudioPlan) -> int:
+    """The rate ceiling that keeps a clip under *max_bytes*.
+
+    A VBV-bound stream of T seconds has at most ``rate * (T + 0.9 * buffer)`` bits with x264's
+    initial fill of 0.9; three per cent are left for the container.
+    """
+    bits = Fraction(97, 100) * 8 * max_bytes
+    audio_bps = (audio.bit_rate_bps or 256_000) if audio.stream is not None else 0
+    rate = bits / (duration_s + Fraction(9, 10) * BUFFER_S) - audio_bps
+    return max(LOWEST_VIDEO_BPS, int(rate))
+
+
+def assumed_matrix(video: VideoTrack) -> str:
+    """The YCbCr matrix of a picture; players assume BT.601 for small untagged ones."""
+    if video.color_matrix is not None:
+        return video.color_matrix
+    hd = video.coded.height >= _HD_HEIGHT or video.coded.width >= _HD_WIDTH
+    return "bt709" if hd else "smpte170m"
+
+
+def video_encoding(
+    video: VideoTrack,
+    chosen: Chosen,
+    picture: TargetPicture,
+    target: TargetVideo,
+    duration_s: Fraction,
+    audio: AudioPlan,
+) -> VideoEncoding:
+    """Settings for one pass over the chosen pictures. *chosen.rate* is known."""
+    rate = chosen.rate or target.min_rate
+    orientation = video.orientation or Orientation.NORMAL
+    stored = video.coded
+    oriented = Size(stored.height, stored.width) if orientation.swaps_sides else stored
+    ceiling = max_video_rate_bps(target.max_bytes, duration_s, audio)
+    return VideoEncoding(
+        orientation=orientation,
+        oriented=oriented,
+        crop=_stored_box(picture.crop, video.displayed, oriented),
+        scaled=picture.scaled,
+        canvas=picture.canvas,
+        frame_rate=rate,
+        repeat=chosen.repeat,
+        pick_every=chosen.pick_every,
+        matrix_in=assumed_matrix(video),
+        primaries_in=video.color_primaries,
+        full_range_in=bool(video.full_range),
+        flatten=video.alpha,
+        crf=CRF,
+        preset=PRESET,
+        max_rate_bps=ceiling,
+        buffer_bits=ceiling * BUFFER_S,
+        keyframe_interval=round(rate * KEYFRAME_INTERVAL_S),
+    )
+
+
+def _stored_box(box: Box | None, displayed: Size, oriented: Size) -> Box | None:
+    """*box* of the shown picture in stored pixels, which may not be square."""
+    if box is None:
+        return None
+    across = Fraction(oriented.width, displayed.width)
+    down = Fraction(oriented.height, displayed.height)
+    size = Size(
+        max(1, min(oriented.width, round(box.size.width * across))),
+        max(1, min(oriented.height, round(box.size.height * down))),
+    )
+    x = min(round(box.x * across), oriented.width - size.width)
+    y = min(round(box.y * down), oriented.height - size.height)
+    return Box(x, y, size)

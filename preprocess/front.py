@@ -1,0 +1,198 @@
+"""The front door: what callers import from ``preprocess``, for sync and asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from preprocess.errors import FailureCode, InputRejected, PreparationFailed
+from preprocess.facts import Facts
+from preprocess.intent import Intent
+from preprocess.plan import Plan, Reason, Rejection, Route
+from preprocess.prepare import (
+    OnProgress,
+    Options,
+    Target,
+    report_facts,
+    report_file,
+    report_plan,
+)
+from preprocess.report import Report, Status
+from preprocess.worker.client import Cancel
+
+T = TypeVar("T")
+Source = str | os.PathLike[str]
+_DEFAULT_INTENT = Intent()
+_DEFAULT_OPTIONS = Options()
+_BESIDE_INPUT = Target()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A file that passed verification. Only `prepare_file` makes one."""
+
+    path: Path
+    """The ready file; the input itself where nothing had to be done."""
+    route: Route
+    reasons: tuple[Reason, ...]
+    """Why it was changed; empty for `Route.KEEP`."""
+    sha256: str | None
+    """Of what was written; ``None`` where nothing was."""
+    facts: Facts
+    """Of the ready file."""
+    receipt: Path | None
+    report: Report
+    """The whole story: checks, attempts, timings in seconds."""
+
+
+def probe_file(
+    source: Source, *, intent: Intent = _DEFAULT_INTENT, options: Options = _DEFAULT_OPTIONS
+) -> Facts:
+    """Measure a file. The pictures around the intent's window are measured one by one.
+
+    Raises:
+        InputRejected: missing, unreadable or not a regular file. Anything the bytes hold, damage
+            included, is told as facts.
+        PreparationFailed: the worker died, or a budget or the deadline ran out.
+    """
+    return report_facts(Path(source), intent, options)
+
+
+def plan_file(
+    source: Source, *, intent: Intent = _DEFAULT_INTENT, options: Options = _DEFAULT_OPTIONS
+) -> Plan | Rejection:
+    """Decide what would be done to a file; nothing is written. Raises as `probe_file`."""
+    return report_plan(Path(source), intent, options)[1]
+
+
+def process_file(
+    source: Source,
+    *,
+    intent: Intent = _DEFAULT_INTENT,
+    target: Target = _BESIDE_INPUT,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """Prepare a file and tell what became of it, whatever that is.
+
+    *on_progress* is called from the calling thread, at most ten times a second.
+
+    Raises:
+        LookupError, ProfileInvalid, ValueError: the intent itself makes no sense.
+    """
+    return report_file(Path(source), intent, target, options, on_progress=on_progress)
+
+
+def prepare_file(
+    source: Source,
+    *,
+    intent: Intent = _DEFAULT_INTENT,
+    target: Target = _BESIDE_INPUT,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> Prepared:
+    """Make a file acceptable, at the least cost, and verify the result.
+
+    The result stands beside the input as ``<stem>.ready.mp4`` unless *target* says otherwise; a
+    file that is fine already stays where it is. The input is never written to.
+
+    Raises:
+        InputRejected: it cannot be made acceptable; ``reasons`` holds every objection.
+        PreparationFailed: something on our side failed; ``code`` says what.
+        LookupError, ProfileInvalid, ValueError: the intent itself makes no sense.
+    """
+    return _prepared(
+        process_file(source, intent=intent, target=target, options=options, on_progress=on_progress)
+    )
+
+
+def _prepared(report: Report) -> Prepared:
+    if report.error is not None:
+        if report.status is Status.REJECTED:
+            raise InputRejected(report.reasons)
+        raise PreparationFailed(
+            FailureCode(report.error.code), report.error.message, detail=report.error.detail
+        )
+    assert report.plan is not None  # noqa: S101 - work that ended well was planned
+    assert report.output is not None  # noqa: S101 - and has a result
+    assert report.output_facts is not None  # noqa: S101 - that was measured
+    return Prepared(
+        path=report.output,
+        route=report.plan.route,
+        reasons=report.reasons,
+        sha256=report.output_sha256,
+        facts=report.output_facts,
+        receipt=report.receipt,
+        report=report,
+    )
+
+
+async def probe_file_async(
+    source: Source, *, intent: Intent = _DEFAULT_INTENT, options: Options = _DEFAULT_OPTIONS
+) -> Facts:
+    """`probe_file` for asyncio; cancelling kills the worker."""
+    return await _in_thread(partial(report_facts, Path(source), intent, options))
+
+
+async def plan_file_async(
+    source: Source, *, intent: Intent = _DEFAULT_INTENT, options: Options = _DEFAULT_OPTIONS
+) -> Plan | Rejection:
+    """`plan_file` for asyncio; cancelling kills the worker."""
+    _, decision = await _in_thread(partial(report_plan, Path(source), intent, options))
+    return decision
+
+
+async def process_file_async(
+    source: Source,
+    *,
+    intent: Intent = _DEFAULT_INTENT,
+    target: Target = _BESIDE_INPUT,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """`process_file` for asyncio; cancelling kills the worker and leaves no output.
+
+    *on_progress* is called in the event loop.
+    """
+    loop = asyncio.get_running_loop()
+    told: OnProgress | None = None
+    if on_progress is not None:
+        told = partial(loop.call_soon_threadsafe, on_progress)
+    return await _in_thread(
+        partial(report_file, Path(source), intent, target, options, on_progress=told)
+    )
+
+
+async def prepare_file_async(
+    source: Source,
+    *,
+    intent: Intent = _DEFAULT_INTENT,
+    target: Target = _BESIDE_INPUT,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> Prepared:
+    """`prepare_file` for asyncio; cancelling kills the worker and leaves no output."""
+    return _prepared(
+        await process_file_async(
+            source, intent=intent, target=target, options=options, on_progress=on_progress
+        )
+    )
+
+
+async def _in_thread(work: Callable[..., T]) -> T:
+    cancel = Cancel()
+    running = asyncio.ensure_future(asyncio.to_thread(work, cancel=cancel))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        cancel.cancel()
+        # The thread is soon done: its worker is dead. Nothing may be left behind it.
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise

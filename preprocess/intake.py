@@ -1,0 +1,105 @@
+"""From a path to a descriptor on a regular file that stays the same while it is worked on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from preprocess.errors import InputRejected
+from preprocess.plan import Reason
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would block for ever without
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """An opened input."""
+
+    path: Path
+    fd: int
+    identity: tuple[int, int, int, int]
+    """Device, inode, size and modification time: the bytes are the same while these are."""
+
+    def check_unchanged(self) -> None:
+        """Make sure that nobody wrote to the file meanwhile.
+
+        Raises:
+            InputRejected: ``input.changed``.
+        """
+        if _identity(os.fstat(self.fd)) != self.identity:
+            raise InputRejected(
+                [
+                    Reason(
+                        rule="input.changed",
+                        measured="the file changed while it was read",
+                        limit="a file that stays as it is",
+                        fix="wait until it is written, then try again",
+                    )
+                ]
+            )
+
+
+_ERRORS = {
+    errno.ENOENT: ("input.missing", "no such file", "check the path"),
+    errno.ENOTDIR: ("input.missing", "no such file", "check the path"),
+    errno.EACCES: ("input.permission", "not readable for this user", "change its permissions"),
+    errno.EPERM: ("input.permission", "not readable for this user", "change its permissions"),
+    errno.ENXIO: ("input.not_regular", "a socket or device", "give a file"),
+    errno.ENAMETOOLONG: ("input.missing", "a name longer than the system allows", "check the path"),
+    errno.ELOOP: ("input.missing", "links that lead nowhere", "check the path"),
+}
+
+
+@contextmanager
+def open_input(path: str | os.PathLike[str]) -> Iterator[Intake]:
+    """Open the regular file at *path* for the length of the context.
+
+    Raises:
+        InputRejected: missing, unreadable, or not a regular file.
+    """
+    fd = _open(path)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise _rejected("input.not_regular", _kind(status.st_mode), "give a file")
+        yield Intake(Path(path), fd, _identity(status))
+    finally:
+        os.close(fd)
+
+
+def _open(path: str | os.PathLike[str]) -> int:
+    try:
+        return os.open(path, _OPEN_FLAGS)
+    except ValueError:  # a NUL in the name
+        raise _rejected("input.missing", "a name with a NUL in it", "check the path") from None
+    except OSError as error:
+        rule, measured, fix = _ERRORS.get(
+            error.errno or 0, ("input.unreadable", error.strerror or str(error), "check the disk")
+        )
+        raise _rejected(rule, measured, fix) from error
+
+
+def _rejected(rule: str, measured: str, fix: str) -> InputRejected:
+    return InputRejected([Reason(rule=rule, measured=measured, limit="a readable file", fix=fix)])
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _kind(mode: int) -> str:
+    for test, name in (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    ):
+        if test(mode):
+            return name
+    return "not a file"

@@ -1,0 +1,86 @@
+"""What caller and worker say to each other about one clip. Pure values, checked by `wire`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from preprocess.facts import Facts
+from preprocess.intent import VerifyLevel, Window
+from preprocess.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """The part of a file that a plan will need to know picture by picture."""
+
+    window: Window
+    cap_s: Fraction
+    """Longest result: a head window ends here, a tail window begins this long before the end."""
+    tail_tolerance_s: Fraction
+    """How far after the wanted start a safe key picture is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How an input is opened; the plan repeats what the probe found out."""
+
+    demuxer: str
+    """Pinned FFmpeg demuxer, from our own recognition of the bytes."""
+    ignore_edits: bool
+    """Show media time stamps as stored; we apply simple edit lists ourselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What a probe found, with how the file has to be opened again."""
+
+    facts: Facts
+    opening: Opening | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecuteRequest:
+    """A plan and all an engine needs beside the descriptor of the source."""
+
+    plan: Plan
+    opening: Opening
+    audio_offset_s: Fraction
+    threads: int
+    path: str
+    """Hidden temporary that exists and is ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was written, told by the side that read the source."""
+
+    frames: int
+    """Pictures written."""
+    picture_digests: tuple[str, ...] = ()
+    """Of each copied picture in decode order, framing and parameter sets apart."""
+    sound_digests: tuple[str, ...] = ()
+    """Of each copied sound packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """How much of a result is read back."""
+
+    level: VerifyLevel
+    copied: bool
+    """Digests are wanted; else first and last GOP are decoded."""
+    cap_s: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A result, measured anew."""
+
+    facts: Facts
+    picture_digests: tuple[str, ...]
+    sound_digests: tuple[str, ...]
+    decoded: int
+    """Pictures that were decoded."""
+    to_decode: int
+    """Pictures that should have been."""

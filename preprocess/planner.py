@@ -1,0 +1,277 @@
+"""What happens to a clip, decided from facts alone. Start reading here.
+
+Each rule looks at one property and names the cheapest route that mends it; the costliest of these
+routes is taken, and what it has to produce is written down as `Expected`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from preprocess.encoding import video_encoding
+from preprocess.facts import Facts
+from preprocess.intent import Intent, Short
+from preprocess.plan import (
+    AudioAction,
+    AudioPlan,
+    Expected,
+    Plan,
+    Price,
+    Reason,
+    Rejection,
+    Route,
+    ShortAction,
+)
+from preprocess.profiles.model import Profile
+from preprocess.rules import clock, file, picture, sound
+from preprocess.rules.finding import Case, Change, Finding, Rule
+from preprocess.shape import target_picture
+from preprocess.window import Chosen, choose
+
+RULES: tuple[Rule, ...] = (
+    clock.window,
+    clock.duration,
+    clock.short,
+    picture.orientation,
+    picture.sample_aspect,
+    picture.shape,
+    picture.area,
+    picture.sides,
+    picture.dynamic_range,
+    picture.colour,
+    picture.scan,
+    clock.cadence,
+    clock.edit_list,
+    picture.codec,
+    sound.presence,
+    sound.codec,
+    sound.timing,
+    sound.length,
+    file.streams,
+    file.private_metadata,
+    file.container,
+    file.index,
+    file.size,
+)
+
+
+def decide(
+    facts: Facts, profile: Profile, intent: Intent, *, at_least: Route = Route.KEEP
+) -> Plan | Rejection:
+    """Name the cheapest route that makes *facts* fit *profile*, or every objection.
+
+    *at_least* excludes cheaper routes, after one of them failed its verification.
+    """
+    objections = file.input_objections(facts)
+    if facts.video is None or facts.fault is not None:
+        return Rejection(reasons=tuple(objections))
+    case = _case(facts, profile, intent)
+    findings = [finding for rule in RULES for finding in rule(case)]
+    objections += file.obstacles(findings)
+    if objections:
+        return Rejection(reasons=_unique(objections))
+    changes = [finding for finding in findings if isinstance(finding, Change)]
+    route = max((change.route for change in changes), default=Route.KEEP)
+    changes += _no_copy(case, max(route, at_least))
+    route = max((at_least, route, *(change.route for change in changes)))
+    reasons = _unique(change.reason for change in changes)
+    return _plan(case, profile, route, reasons)
+
+
+def _case(facts: Facts, profile: Profile, intent: Intent) -> Case:
+    assert facts.video is not None  # noqa: S101 - `decide` has looked
+    accept, target = profile.accept(intent.limits), profile.target
+    return Case(
+        facts=facts,
+        video=facts.video,
+        chosen=choose(
+            facts.video, facts.audio, intent.wanted_window, accept, target, profile.tolerances
+        ),
+        accept=accept,
+        target=target,
+        tolerances=profile.tolerances,
+        intent=intent,
+    )
+
+
+def _unique(reasons: object) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reasons))  # type: ignore[call-overload,no-any-return]
+
+
+def _no_copy(case: Case, route: Route) -> list[Finding]:
+    """Packets can only be copied from a proven start to a proven end."""
+    chosen = case.chosen
+    if route not in (Route.REWRAP, Route.CUT):
+        return []
+    if chosen.slice is not None and (route is Route.CUT or not chosen.given_up_s):
+        return []
+    return [
+        Change(
+            Reason(
+                rule="video.boundary",
+                measured="no safe first picture" if chosen.slice is None else "an unclean end",
+                limit="an IDR picture first, a clean boundary last",
+                fix="encoded",
+            ),
+            Route.ENCODE,
+        )
+    ]
+
+
+def _plan(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> Plan:
+    if route is Route.KEEP:
+        return _keep(case, profile)
+    if route is Route.ENCODE:
+        return _encode(case, profile, reasons)
+    return _copy(case, profile, route, reasons)
+
+
+def _priced(plan: Plan, profile: Profile) -> Plan:
+    seconds = plan.expected.duration_s
+    price = Price(seconds=seconds, usd_per_second=profile.price(seconds, with_video=True))
+    return replace(plan, price=price)
+
+
+def _keep(case: Case, profile: Profile) -> Plan:
+    video, chosen, facts = case.video, case.chosen, case.facts
+    rate = chosen.rate or Fraction(0)
+    expected = Expected(
+        route=Route.KEEP,
+        container=facts.container or "",
+        width_px=video.displayed.width,
+        height_px=video.displayed.height,
+        frame_rate=rate,
+        frames=len(chosen.pts),
+        duration_s=video.duration_s or Fraction(0),
+        max_duration_s=case.accept.max_duration_s,
+        video_codec=video.codec,
+        pixel_format=video.pixel_format,
+        audio_codec=facts.audio.codec if facts.audio else None,
+        max_bytes=case.accept.max_bytes,
+    )
+    plan = Plan(
+        route=Route.KEEP,
+        reasons=(),
+        expected=expected,
+        start_s=chosen.start_s,
+        video_stream=video.stream,
+        slice=None,
+        retimed=False,
+        encoding=None,
+        source_pts=chosen.pts,
+        exact_pts=video.table.exact_pts,
+        short=ShortAction.NONE,
+        audio=AudioPlan(action=AudioAction.COPY if facts.audio else AudioAction.DROP),
+    )
+    return _priced(plan, profile)
+
+
+def _audio_codec(case: Case, audio: AudioPlan) -> str | None:
+    if audio.action is AudioAction.DROP or case.audio is None:
+        return None
+    return case.audio.codec if audio.action is AudioAction.COPY else case.target.audio_codec
+
+
+def _cap_s(case: Case) -> Fraction:
+    """No track of a rewritten clip is longer; a clip inside accept keeps its length."""
+    if case.chosen.too_long or not case.chosen.whole:
+        return case.target.max_duration_s
+    return case.accept.max_duration_s
+
+
+def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> Plan:
+    video, chosen = case.video, case.chosen
+    audio = sound.plan_audio(case, ShortAction.NONE)
+    assert chosen.slice is not None  # noqa: S101 - `_no_copy` has looked
+    assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
+    expected = Expected(
+        route=route,
+        container=case.target.container,
+        width_px=video.displayed.width,
+        height_px=video.displayed.height,
+        frame_rate=chosen.rate,
+        frames=chosen.slice_frames,
+        duration_s=chosen.slice_frames / chosen.rate,
+        max_duration_s=_cap_s(case),
+        video_codec=video.codec,
+        pixel_format=video.pixel_format,
+        audio_codec=_audio_codec(case, audio),
+        max_bytes=case.accept.max_bytes,
+    )
+    plan = Plan(
+        route=route,
+        reasons=reasons,
+        expected=expected,
+        start_s=chosen.slice_start_s,
+        video_stream=video.stream,
+        slice=chosen.slice,
+        retimed=chosen.cadence is not None and chosen.cadence.rate != chosen.rate,
+        encoding=None,
+        source_pts=tuple(sorted(chosen.slice.pts)),
+        exact_pts=True,
+        short=ShortAction.NONE,
+        audio=audio,
+    )
+    return _priced(plan, profile)
+
+
+def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> Plan:
+    video, chosen, target = case.video, case.chosen, case.target
+    assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
+    shape = target_picture(video, target.size_limits, case.intent, _rendered_sizes(profile))
+    assert shape is not None  # noqa: S101 - `picture.sides` has looked
+    short = _short_action(case)
+    audio = sound.plan_audio(case, short)
+    frames = _filled(case, chosen, short)
+    duration_s = frames / chosen.rate
+    encoding = video_encoding(video, chosen, shape, target, duration_s, audio)
+    expected = Expected(
+        route=Route.ENCODE,
+        container=target.container,
+        width_px=shape.canvas.width,
+        height_px=shape.canvas.height,
+        frame_rate=chosen.rate,
+        frames=frames,
+        duration_s=duration_s,
+        max_duration_s=target.max_duration_s,
+        video_codec=target.video_codec,
+        pixel_format=target.pixel_format,
+        audio_codec=_audio_codec(case, audio),
+        max_bytes=target.max_bytes,
+    )
+    plan = Plan(
+        route=Route.ENCODE,
+        reasons=reasons,
+        expected=expected,
+        start_s=chosen.start_s,
+        video_stream=video.stream,
+        slice=None,
+        retimed=False,
+        encoding=encoding,
+        source_pts=chosen.pts,
+        exact_pts=video.table.exact_pts,
+        short=short,
+        audio=audio,
+    )
+    return _priced(plan, profile)
+
+
+def _rendered_sizes(profile: Profile) -> tuple:  # type: ignore[type-arg]
+    return tuple(sorted(set(profile.sizes.values()), key=lambda size: -size.area))
+
+
+def _short_action(case: Case) -> ShortAction:
+    length = clock.picture_s(case)
+    if length is None or length >= case.accept.min_duration_s:
+        return ShortAction.NONE
+    return ShortAction.LOOP if case.intent.short is Short.LOOP else ShortAction.HOLD
+
+
+def _filled(case: Case, chosen: Chosen, short: ShortAction) -> int:
+    """Pictures of the result, with those held or repeated to reach the shortest length."""
+    rate = chosen.rate or Fraction(1)
+    if short is ShortAction.NONE:
+        return min(chosen.frames, int(case.target.max_duration_s * rate))
+    needed = -(-case.target.min_duration_s * rate // 1)
+    return max(chosen.frames, int(needed))

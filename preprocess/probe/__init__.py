@@ -1,0 +1,1 @@
+"""Measuring files. Runs in the worker only: everything here reads strangers' bytes."""

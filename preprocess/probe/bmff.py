@@ -1,0 +1,537 @@
+"""The index of ISO base media files (MP4, MOV, 3GP), read without any media data.
+
+Box layouts: ISO/IEC 14496-12:2022 and Apple's QuickTime File Format Specification (2016-09-13).
+FFmpeg's index gives decode times only and applies edit lists before we see them; clean boundaries
+need presentation times and the edits as they are stored.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from preprocess.geometry import Orientation, orientation_of
+
+MAX_BOXES = 100_000
+MAX_DEPTH = 16
+MAX_INDEX_BYTES = 64 << 20
+"""Limits of reference "boxes/elements, depth, moov": a two-hour film needs about 10 MB."""
+
+_CONTAINERS = {b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"tref"}
+_KNOWN_TOP = {
+    *(b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra"),
+    *(b"sidx", b"ssix", b"pdin", b"prft", b"emsg", b"pnot", b"PICT", b"meta", b"uuid", b"udta"),
+}
+
+
+class BoxError(Exception):
+    """The box structure is broken; ``truncated`` when it only ends too early."""
+
+    def __init__(self, message: str, *, truncated: bool = False) -> None:
+        super().__init__(message)
+        self.truncated = truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One entry of an edit list."""
+
+    duration: int
+    """In movie ticks."""
+    media_time: int
+    """In media ticks; -1 is an empty edit."""
+    rate: float
+
+
+class RunTable:
+    """A run-length table of (count, value) pairs, as ``stts`` and ``ctts`` store them."""
+
+    def __init__(self, counts: Sequence[int], values: Sequence[int]) -> None:
+        self._counts = counts
+        self._values = values
+        self.total = sum(counts)
+
+    def expand(self, start: int, stop: int) -> list[int]:
+        """Values of the samples *start* to *stop*."""
+        found: list[int] = []
+        position = 0
+        for count, value in zip(self._counts, self._values, strict=True):
+            begin, end = max(start, position), min(stop, position + count)
+            if begin < end:
+                found.extend([value] * (end - begin))
+            position += count
+            if position >= stop:
+                break
+        return found
+
+    def sum_before(self, index: int) -> int:
+        """Sum over all samples before *index*."""
+        total, position = 0, 0
+        for count, value in zip(self._counts, self._values, strict=True):
+            taken = min(count, index - position)
+            if taken <= 0:
+                break
+            total += taken * value
+            position += count
+        return total
+
+    def index_at(self, target: int) -> int:
+        """First sample at whose beginning the running sum is at least *target*."""
+        total, position = 0, 0
+        for count, value in zip(self._counts, self._values, strict=True):
+            if value > 0 and total + count * value >= target:
+                return position + max(0, -(-(target - total) // value))
+            total += count * value
+            position += count
+        return position
+
+    def constant(self) -> int | None:
+        """The one value of all samples, the last one apart (a muxer often shortens it)."""
+        values = list(self._values)
+        if len(values) == 2 and self._counts[1] == 1:
+            values.pop()
+        return values[0] if len(values) == 1 else None
+
+
+@dataclass(slots=True, kw_only=True)
+class Track:
+    """One ``trak``."""
+
+    id: int = 0
+    handler: str = ""
+    handler_name: str = ""
+    format: str = ""
+    """FourCC of the first sample entry."""
+    time_scale: int = 0
+    duration: int = 0
+    """Media ticks, from ``mdhd``."""
+    orientation: Orientation | None = Orientation.NORMAL
+    edits: list[Edit] = field(default_factory=list)
+    deltas: RunTable | None = None
+    offsets: RunTable | None = None
+    sync: array[int] | None = None
+    """Zero-based numbers of key samples; ``None``: all are."""
+    samples: int = 0
+    uniform_size: int = 0
+    sizes: array[int] | None = None
+    sample_entries: int = 0
+    chapters_track: bool = False
+    dolby_vision_profile: int | None = None
+
+    def sample_sizes(self, start: int, stop: int) -> list[int]:
+        """Bytes of the samples *start* to *stop*."""
+        if self.sizes is None:
+            return [self.uniform_size] * (stop - start)
+        return list(self.sizes[start:stop])
+
+    def presentation_times(self, start: int, stop: int) -> list[int]:
+        """Presentation time of the samples *start* to *stop*, in media ticks, edits ignored."""
+        if self.deltas is None:
+            return []
+        time = self.deltas.sum_before(start)
+        found = []
+        for delta in self.deltas.expand(start, stop):
+            found.append(time)
+            time += delta
+        if self.offsets is None:
+            return found
+        return [t + o for t, o in zip(found, self.offsets.expand(start, stop), strict=False)]
+
+    def sync_between(self, start: int, stop: int) -> range | array[int]:
+        """Key samples in *start* to *stop*."""
+        if self.sync is None:
+            return range(start, stop)
+        return self.sync[bisect_left(self.sync, start) : bisect_left(self.sync, stop)]
+
+    def sync_at_or_before(self, index: int) -> int:
+        """The last key sample at or before *index*; 0 if there is none."""
+        if self.sync is None:
+            return index
+        place = bisect_right(self.sync, index)
+        return self.sync[place - 1] if place else 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Movie:
+    """The index of a file."""
+
+    brands: tuple[str, ...] = ()
+    index_first: bool = True
+    fragmented: bool = False
+    time_scale: int = 1000
+    duration: int = 0
+    tracks: list[Track] = field(default_factory=list)
+    private: set[str] = field(default_factory=set)
+    encrypted: bool = False
+    media_end: int = 0
+    """Offset at which the boxes say the file ends."""
+    bytes_read: int = 0
+
+    def edit_offset(self, track: Track) -> tuple[Fraction, int] | None:
+        """(empty seconds, media time) of a track with at most one media edit at rate 1.
+
+        ``None`` for anything more involved.
+        """
+        empty = 0
+        edits = list(track.edits)
+        while edits and edits[0].media_time == -1:
+            empty += edits.pop(0).duration
+        if len(edits) > 1 or any(edit.rate != 1 for edit in edits):
+            return None
+        media_time = edits[0].media_time if edits else 0
+        return Fraction(empty, self.time_scale or 1), media_time
+
+
+class _Reader:
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self.bytes_read = 0
+        self.boxes = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            piece = os.pread(self.fd, length - len(data), offset + len(data))
+            if not piece:
+                break
+            data += piece
+        self.bytes_read += len(data)
+        return data
+
+    def count_box(self) -> None:
+        self.boxes += 1
+        if self.boxes > MAX_BOXES:
+            msg = f"more than {MAX_BOXES} boxes"
+            raise BoxError(msg)
+
+
+def read_movie(fd: int, size: int) -> Movie:
+    """Read the index of the file behind *fd*.
+
+    Raises:
+        BoxError: the structure is broken, absurdly large, or holds no index.
+    """
+    reader = _Reader(fd, size)
+    movie = Movie()
+    found_index = found_media = False
+    for kind, start, header, end in _top_level(reader):
+        movie.media_end = max(movie.media_end, end)
+        if kind == b"ftyp":
+            _read_brands(reader.read(start + header, min(end - start - header, 1024)), movie)
+        elif kind == b"moov" and not found_index:
+            if end > size:
+                msg = f"the index ends {end - size} bytes after the file"
+                raise BoxError(msg, truncated=True)
+            if end - start > MAX_INDEX_BYTES:
+                msg = f"the index has {end - start} bytes, more than {MAX_INDEX_BYTES}"
+                raise BoxError(msg)
+            found_index = True
+            movie.index_first = not found_media
+            _read_moov(reader.read(start + header, end - start - header), reader, movie)
+        elif kind == b"mdat":
+            found_media = True
+        elif kind == b"moof":
+            movie.fragmented = True
+            break
+        elif kind in (b"uuid", b"udta", b"meta"):
+            movie.private.add(f"box:{_name(kind)}")
+        elif kind not in _KNOWN_TOP:
+            movie.private.add("trailing_data")
+            break
+    movie.bytes_read = reader.bytes_read
+    if not found_index:
+        msg = "media data without an index" if found_media else "no index"
+        raise BoxError(msg, truncated=found_media)
+    return movie
+
+
+def _top_level(reader: _Reader) -> Iterator[tuple[bytes, int, int, int]]:
+    offset = 0
+    while offset + 8 <= reader.size:
+        reader.count_box()
+        head = reader.read(offset, 16)
+        length, kind = struct.unpack_from(">I4s", head)
+        header = 8
+        if length == 1:
+            if len(head) < 16:
+                return
+            length, header = struct.unpack_from(">Q", head, 8)[0], 16
+        elif length == 0:
+            length = reader.size - offset
+        if length < header:
+            msg = f"box {_name(kind)} at {offset} claims {length} bytes"
+            raise BoxError(msg)
+        yield kind, offset, header, offset + length
+        offset += length
+
+
+def _children(data: bytes, reader: _Reader, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    offset = start
+    while offset + 8 <= len(data):
+        reader.count_box()
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        header = 8
+        if length == 1 and offset + 16 <= len(data):
+            length, header = struct.unpack_from(">Q", data, offset + 8)[0], 16
+        elif length == 0:
+            length = len(data) - offset
+        if length < header or offset + length > len(data):
+            return
+        yield kind, data[offset + header : offset + length]
+        offset += length
+
+
+def _read_brands(body: bytes, movie: Movie) -> None:
+    major, compatible = body[:4], [body[i : i + 4] for i in range(8, len(body) - 3, 4)]
+    movie.brands = tuple(_name(brand) for brand in (major, *compatible))
+
+
+def _read_moov(data: bytes, reader: _Reader, movie: Movie) -> None:
+    for kind, body in _children(data, reader):
+        if kind == b"mvhd":
+            created, movie.time_scale, movie.duration = _header_times(body)
+            if created:
+                movie.private.add("creation_time")
+        elif kind == b"trak":
+            track = Track()
+            _read_track(body, reader, movie, track, 0)
+            movie.tracks.append(track)
+        elif kind in (b"udta", b"meta"):
+            _read_user_data(kind, body, reader, movie)
+        elif kind == b"uuid":
+            movie.private.add("box:uuid")
+    for track in movie.tracks:
+        if track.chapters_track:
+            movie.private.add("chapters")
+
+
+def _read_track(data: bytes, reader: _Reader, movie: Movie, track: Track, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        msg = f"boxes nested deeper than {MAX_DEPTH}"
+        raise BoxError(msg)
+    for kind, body in _children(data, reader):
+        if kind in _CONTAINERS:
+            _read_track(body, reader, movie, track, depth + 1)
+        elif kind == b"chap":
+            track.chapters_track = True
+        elif kind in (b"udta", b"meta") and depth == 0:
+            _read_user_data(kind, body, reader, movie)
+        elif kind in _LEAVES:
+            try:
+                _LEAVES[kind](body, movie, track)
+            except (struct.error, IndexError, ValueError) as error:
+                msg = f"box {_name(kind)} is damaged: {error}"
+                raise BoxError(msg) from error
+
+
+def _header_times(body: bytes) -> tuple[int, int, int]:
+    """(creation or modification time, time scale, duration) of mvhd or mdhd."""
+    if body[0] == 1:
+        created, modified, scale, duration = struct.unpack_from(">QQIQ", body, 4)
+        unknown = 0xFFFFFFFFFFFFFFFF
+    else:
+        created, modified, scale, duration = struct.unpack_from(">IIII", body, 4)
+        unknown = 0xFFFFFFFF
+    return created or modified, scale, 0 if duration == unknown else duration
+
+
+def _tkhd(body: bytes, movie: Movie, track: Track) -> None:
+    wide = body[0] == 1
+    created, modified, track.id = struct.unpack_from(">QQI" if wide else ">III", body, 4)
+    if created or modified:
+        movie.private.add("creation_time")
+    matrix = struct.unpack_from(">9i", body, 4 + (32 if wide else 20) + 16)
+    a, b, c, d = (_sign(matrix[i]) for i in (0, 1, 3, 4))
+    track.orientation = orientation_of(a, b, c, d)
+
+
+def _sign(value: int) -> int:
+    # 16.16 fixed point; anything but a full unit is a scale that quarter turns do not have, but
+    # muxers round, and some write the scale of the sample aspect here.
+    return (value > 0x4000) - (value < -0x4000)
+
+
+def _mdhd(body: bytes, movie: Movie, track: Track) -> None:
+    created, track.time_scale, track.duration = _header_times(body)
+    if created:
+        movie.private.add("creation_time")
+
+
+# Names that muxers write for everybody; anything else tells the device or the software.
+_COMMON_HANDLERS = (
+    *("videohandler", "videohandle", "soundhandler", "soundhandle", "datahandler", "metahandler"),
+    *("core media", "apple video media handler", "apple sound media handler", "apple alias"),
+    *("iso media", "l-smash", "gpac iso", "bento4", "mainconcept", "subtitlehandler", "video", ""),
+    *("audio", "sound", "stereo", "mono", "timecodehandler", "mp4 video media handler"),
+    *("mp4 sound media handler", "google inc", "visual", "vide", "soun"),
+)
+
+
+def _hdlr(body: bytes, movie: Movie, track: Track) -> None:
+    if track.handler:
+        return  # the second hdlr, inside minf, belongs to the data reference (QuickTime)
+    track.handler = _name(body[8:12])
+    name = body[24:]
+    if name and name[0] == len(name) - 1:
+        name = name[1:]  # QuickTime writes a Pascal string
+    text = name.split(b"\0")[0].decode("utf-8", "replace").strip()
+    track.handler_name = text
+    lowered = text.lower()
+    if not any(lowered == known or (known and lowered.startswith(known)) for known in _COMMON_HANDLERS):
+        movie.private.add("handler_name")
+
+
+def _elst(body: bytes, _movie: Movie, track: Track) -> None:
+    wide = body[0] == 1
+    count = struct.unpack_from(">I", body, 4)[0]
+    layout = struct.Struct(">Qqi" if wide else ">Iii")
+    available = (len(body) - 8) // layout.size
+    for duration, media_time, rate in layout.iter_unpack(
+        body[8 : 8 + min(count, available) * layout.size]
+    ):
+        track.edits.append(Edit(duration, media_time, rate / 65536))
+
+
+def _pairs(body: bytes, *, signed: bool) -> RunTable:
+    count = min(struct.unpack_from(">I", body, 4)[0], (len(body) - 8) // 8)
+    numbers = array("i" if signed else "I", body[8 : 8 + count * 8])
+    numbers.byteswap()
+    return RunTable(numbers[::2], numbers[1::2])
+
+
+def _stts(body: bytes, _movie: Movie, track: Track) -> None:
+    track.deltas = _pairs(body, signed=False)
+
+
+def _ctts(body: bytes, _movie: Movie, track: Track) -> None:
+    # Version 0 should be unsigned, but QuickTime and many cameras store negative offsets in it.
+    track.offsets = _pairs(body, signed=True)
+
+
+def _stss(body: bytes, _movie: Movie, track: Track) -> None:
+    count = min(struct.unpack_from(">I", body, 4)[0], (len(body) - 8) // 4)
+    numbers = array("I", body[8 : 8 + count * 4])
+    numbers.byteswap()
+    track.sync = array("I", (number - 1 for number in numbers if number))
+
+
+def _stsz(body: bytes, _movie: Movie, track: Track) -> None:
+    track.uniform_size, track.samples = struct.unpack_from(">II", body, 4)
+    if not track.uniform_size:
+        numbers = array("I", body[12 : 12 + min(track.samples, (len(body) - 12) // 4) * 4])
+        numbers.byteswap()
+        track.sizes = numbers
+        track.samples = len(numbers)
+
+
+def _stz2(body: bytes, _movie: Movie, track: Track) -> None:
+    bits, track.samples = body[7], struct.unpack_from(">I", body, 8)[0]
+    packed = body[12:]
+    if bits == 16:
+        numbers = array("H", packed[: track.samples * 2])
+        numbers.byteswap()
+        track.sizes = array("I", numbers)
+    elif bits == 8:
+        track.sizes = array("I", packed[: track.samples])
+    else:
+        halves = (half for byte in packed for half in (byte >> 4, byte & 15))
+        track.sizes = array("I", (size for size, _ in zip(halves, range(track.samples), strict=False)))
+    track.samples = len(track.sizes)
+
+
+def _stsd(body: bytes, movie: Movie, track: Track) -> None:
+    track.sample_entries = struct.unpack_from(">I", body, 4)[0]
+    if track.sample_entries and len(body) >= 16:
+        track.format = _name(body[12:16])
+        movie.encrypted |= body[12:16] in (b"encv", b"enca")
+    # Dolby Vision Streams Within the ISO Base Media File Format 2.4, 3.2: the configuration's
+    # third byte holds the profile in its upper seven bits.
+    for code in (b"dvcC", b"dvvC"):
+        place = body.find(code)
+        if 0 < place < len(body) - 7:
+            track.dolby_vision_profile = body[place + 6] >> 1
+
+
+_LEAVES = {
+    b"tkhd": _tkhd,
+    b"mdhd": _mdhd,
+    b"hdlr": _hdlr,
+    b"elst": _elst,
+    b"stts": _stts,
+    b"ctts": _ctts,
+    b"stss": _stss,
+    b"stsz": _stsz,
+    b"stz2": _stz2,
+    b"stsd": _stsd,
+}
+
+# What a four-character or dotted metadata name is about.
+_TOPICS = {
+    "location": ("\u00a9xyz", "loci", "location"),
+    "make": ("\u00a9mak", "manu", "make"),
+    "model": ("\u00a9mod", "modl", "model"),
+    "software": ("\u00a9swr", "software"),
+    "author": ("\u00a9aut", "\u00a9art", "auth", "perf", "author", "artist"),
+    "title": ("\u00a9nam", "titl", "title"),
+    "comment": ("\u00a9cmt", "\u00a9des", "desc", "dscp", "comment", "description"),
+    "copyright": ("\u00a9cpy", "cprt", "copyright"),
+    "creation_date": ("\u00a9day", "creationdate"),
+    "cover": ("covr",),
+    "chapters": ("chpl",),
+}
+# Encoder names and playback hints tell nothing about a person or a device.
+_HARMLESS = {
+    *("\u00a9too", "\u00a9enc", "encoder", "name", "wloc", "hdlr", "hnti", "allf", "loop", "selo"),
+    *("free", "keys", "ilst", "mdta", "play", "vrot", "tagc", "iods", "skip"),
+}
+
+
+def _read_user_data(kind: bytes, body: bytes, reader: _Reader, movie: Movie) -> None:
+    if kind == b"meta":
+        # A full box in MP4, a plain one in QuickTime.
+        start = 0 if body[4:8] == b"hdlr" else 4
+        boxes = dict(_children(body, reader, start))
+        names = _key_names(boxes.get(b"keys", b""))
+        if not names:
+            names = [_name(key) for key, _ in _children(boxes.get(b"ilst", b""), reader)]
+    else:
+        names = []
+        for key, content in _children(body, reader):
+            if key == b"meta":
+                _read_user_data(key, content, reader, movie)
+            elif any(content):
+                names.append(_name(key))
+    movie.private.update(topic for name in names if (topic := private_topic(name)))
+
+
+def _key_names(body: bytes) -> list[str]:
+    names, offset = [], 8
+    while offset + 8 <= len(body) and len(names) < 1024:
+        length = struct.unpack_from(">I", body, offset)[0]
+        if length < 8:
+            break
+        names.append(body[offset + 8 : offset + length].decode("utf-8", "replace"))
+        offset += length
+    return names
+
+
+def private_topic(name: str) -> str | None:
+    """What a metadata entry called *name* reveals, or ``None`` if it is harmless."""
+    lowered = name.lower()
+    last = lowered.rsplit(".", 1)[-1]
+    if lowered in _HARMLESS or last in _HARMLESS:
+        return None
+    for topic, names in _TOPICS.items():
+        if lowered in names or last in names or (topic == "location" and ".location." in lowered):
+            return topic
+    return f"tag:{name[:40]}"
+
+
+def _name(code: bytes) -> str:
+    return code.decode("latin-1").replace("\0", " ")

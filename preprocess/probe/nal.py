@@ -1,0 +1,82 @@
+"""Coded pictures as NAL units (H.264: ITU-T H.264 7.3.1; HEVC: ITU-T H.265 7.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from preprocess.facts import SyncKind
+
+_H264_IDR = 5
+_H264_NOT_PICTURE = {7, 8, 9, 12, 13}  # parameter sets, delimiter, filler, SPS extension
+_HEVC_INSTANT = range(16, 21)  # BLA and IDR
+_HEVC_CRA = 21
+_HEVC_NOT_PICTURE = {32, 33, 34, 35, 38}  # parameter sets, delimiter, filler
+
+
+def length_size(codec: str, extradata: bytes | None) -> int | None:
+    """Bytes of each NAL unit's length prefix, or ``None`` for start codes (Annex B)."""
+    if not extradata or extradata[0] != 1:
+        return None
+    if codec == "h264" and len(extradata) > 4:
+        return (extradata[4] & 3) + 1
+    if codec == "hevc" and len(extradata) > 21:
+        return (extradata[21] & 3) + 1
+    return None
+
+
+def units(data: bytes, prefix: int | None) -> Iterator[bytes]:
+    """The NAL units of one packet."""
+    if prefix is None:
+        yield from _annex_b(data)
+        return
+    offset = 0
+    while offset + prefix <= len(data):
+        length = int.from_bytes(data[offset : offset + prefix], "big")
+        offset += prefix
+        yield data[offset : offset + length]
+        offset += length
+
+
+def _annex_b(data: bytes) -> Iterator[bytes]:
+    start = data.find(b"\0\0\1")
+    while start >= 0:
+        following = data.find(b"\0\0\1", start + 3)
+        unit = data[start + 3 : following if following >= 0 else len(data)]
+        yield unit.rstrip(b"\0")
+        start = following
+
+
+def _type(codec: str, unit: bytes) -> int:
+    return unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
+
+
+def sync_kind(codec: str, data: bytes, prefix: int | None) -> SyncKind:
+    """What a key packet promises; `SyncKind.OTHER` where nothing can be proven."""
+    types = {_type(codec, unit) for unit in units(data, prefix) if unit}
+    if codec == "h264" and _H264_IDR in types:
+        return SyncKind.IDR
+    if codec == "hevc" and types.intersection(_HEVC_INSTANT):
+        return SyncKind.IDR
+    if codec == "hevc" and _HEVC_CRA in types:
+        return SyncKind.CRA
+    return SyncKind.OTHER
+
+
+def picture_digest(codec: str, data: bytes, prefix: int | None) -> str:
+    """Digest of the coded picture in a packet, whatever its framing.
+
+    Parameter sets, delimiters and filler are left out: muxers move, repeat and rewrite them.
+    Packets of other codecs are taken whole.
+    """
+    digest = blake2b(digest_size=12)
+    if codec not in ("h264", "hevc"):
+        digest.update(data)
+        return digest.hexdigest()
+    skipped = _H264_NOT_PICTURE if codec == "h264" else _HEVC_NOT_PICTURE
+    for unit in units(data, prefix):
+        if unit and _type(codec, unit) not in skipped:
+            # Trailing zero bytes are framing in Annex B, so they count nowhere.
+            digest.update(unit.rstrip(b"\0"))
+            digest.update(b"\0\0\1")
+    return digest.hexdigest()

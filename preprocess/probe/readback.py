@@ -1,0 +1,111 @@
+"""Measuring a result anew: facts, digests of its packets, and how much of it decodes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import av
+
+from preprocess.facts import Facts
+from preprocess.intent import VerifyLevel, Window, WindowKind
+from preprocess.job import Measured, Opening, ProbeRequest, VerifyRequest
+from preprocess.native import arm_decoder, open_input
+from preprocess.probe import nal
+from preprocess.probe.video import probe_descriptor
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_READ_ON_S = Fraction(5)
+"""A result that is longer than its cap is still measured this far, so that the check can say it."""
+
+
+def read_back(fd: int, request: VerifyRequest, threads: int) -> Measured:
+    """Measure the result behind *fd*.
+
+    Raises:
+        av.FFmpegError and others: the result cannot even be opened.
+    """
+    probed = probe_descriptor(
+        fd,
+        ProbeRequest(
+            window=Window(kind=WindowKind.HEAD),
+            cap_s=request.cap_s + _READ_ON_S,
+            tail_tolerance_s=Fraction(0),
+        ),
+    )
+    facts = probed.facts
+    if probed.opening is None or facts.video is None:
+        return Measured(
+            facts=facts, picture_digests=(), sound_digests=(), decoded=0, to_decode=1
+        )
+    pictures, sounds = _digests(fd, probed.opening, facts) if request.copied else ((), ())
+    decoded, to_decode = _decode(fd, probed.opening, facts, request, threads)
+    return Measured(
+        facts=facts,
+        picture_digests=pictures,
+        sound_digests=sounds,
+        decoded=decoded,
+        to_decode=to_decode,
+    )
+
+
+def _digests(fd: int, opening: Opening, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    video = facts.video
+    assert video is not None  # noqa: S101 - the caller has looked
+    pictures: list[str] = []
+    sounds: list[str] = []
+    with open_input(fd, opening) as container:
+        stream = container.streams[video.stream]
+        prefix = nal.length_size(video.codec, stream.codec_context.extradata)
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            data = bytes(packet)
+            if packet.stream_index == video.stream:
+                pictures.append(nal.picture_digest(video.codec, data, prefix))
+            else:
+                sounds.append(blake2b(data, digest_size=12).hexdigest())
+    return tuple(pictures), tuple(sounds)
+
+
+def _decode(
+    fd: int, opening: Opening, facts: Facts, request: VerifyRequest, threads: int
+) -> tuple[int, int]:
+    """(decoded, wanted): the first picture of a copy, first and last GOP of an encode, or all."""
+    video = facts.video
+    assert video is not None  # noqa: S101 - the caller has looked
+    total = len(video.table.pts)
+    with open_input(fd, opening) as container:
+        stream = container.streams[video.stream]
+        arm_decoder(stream, threads)
+        if request.level is VerifyLevel.FULL:
+            return _count(container, stream, total), total
+        if request.copied:
+            return _count(container, stream, 1), 1
+        keys = [sync.index for sync in video.table.sync] or [0]
+        first = keys[1] if len(keys) > 1 else total
+        decoded = _count(container, stream, first)
+        if len(keys) == 1:
+            return decoded, first
+        container.seek(video.table.pts[keys[-1]], stream=stream, backward=True)
+        stream.codec_context.flush_buffers()
+        last = total - keys[-1]
+        return decoded + _count(container, stream, last), first + last
+
+
+def _count(container: InputContainer, stream: VideoStream, wanted: int) -> int:
+    """Decode up to *wanted* whole pictures from here on; how many there were."""
+    whole = 0
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue  # counted by its absence
+        whole += sum(1 for frame in frames if not frame.is_corrupt)
+        if whole >= wanted:
+            break
+    return min(whole, wanted)

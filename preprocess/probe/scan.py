@@ -1,0 +1,323 @@
+"""Picture tables of files without a usable index, by reading packets up to the window's end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median_low
+from typing import TYPE_CHECKING
+
+import av
+
+from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
+from preprocess.intent import WindowKind
+from preprocess.native import is_decodable
+from preprocess.probe.tables import (
+    LOOK_AHEAD_S,
+    MAX_PICTURES,
+    REORDER_SLACK,
+    Read,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.stream import Stream
+
+_SEEK_MARGIN_S = Fraction(5)
+"""A tail is looked for from this long before its start; the nearest key picture may be earlier."""
+_QUIET_PACKETS = 4000
+"""Sound packets read after the picture has passed the window's end, while sound still lags."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Packets of one stream, in the order of the file."""
+
+    pts: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    exact: bool = True
+
+    def add(self, packet: Packet) -> int:
+        stamp = packet.pts
+        if stamp is None:
+            self.exact = False
+            stamp = packet.dts
+        if stamp is None:
+            stamp = self.pts[-1] + (self.durations[-1] or 1) if self.pts else 0
+        if packet.is_keyframe:
+            self.keys.append(len(self.pts))
+        self.pts.append(stamp)
+        self.sizes.append(packet.size)
+        self.durations.append(packet.duration or 0)
+        return stamp
+
+    def keep_last(self, count: int) -> None:
+        """Forget all but the last *count* packets."""
+        dropped = len(self.pts) - count
+        if dropped > 0:
+            del self.pts[:dropped], self.sizes[:dropped], self.durations[:dropped]
+            self.keys = [key - dropped for key in self.keys if key >= dropped]
+
+    def usual_duration(self) -> int:
+        """Ticks for which a picture usually stays."""
+        steps = [b - a for a, b in pairwise(sorted(self.pts)) if b > a]
+        if steps:
+            return median_low(steps)
+        return next((d for d in self.durations if d), 1)
+
+
+@dataclass(slots=True)
+class _Scan:
+    picture: _Seen = field(default_factory=_Seen)
+    sound: _Seen = field(default_factory=_Seen)
+    first_sound: int | None = None
+    """pts of the first sound packet of the file."""
+    origin: int | None = None
+    at_start: bool = True
+    at_end: bool = False
+    hidden: bool = False
+    """FFmpeg marked pictures as hidden by an edit list."""
+
+
+def read_scanned(source: Source, stream: Stream, audio_stream: Stream | None) -> Read:
+    """Read packets of *stream* and *audio_stream* as far as the window needs."""
+    if source.request.window.kind is WindowKind.TAIL:
+        scan = _scan_tail(source, stream, audio_stream)
+    else:
+        scan = _scan_head(source, stream, audio_stream)
+    picture = scan.picture
+    table = _table(scan, stream)
+    whole = scan.at_start and scan.at_end
+    end = max(picture.pts, default=0) + table.last_duration
+    duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
+    seen_s = (end - min(picture.pts, default=0)) * table.time_base
+    return Read(
+        table=table,
+        edit=EditShape.COMPLEX if scan.hidden or _has_edits(source, stream) else EditShape.NONE,
+        frames=len(picture.pts) if whole else None,
+        duration_s=duration_s,
+        media_duration_s=duration_s,
+        bit_rate_bps=round(8 * sum(picture.sizes) / seen_s) if seen_s > 0 else None,
+        has_b_frames=any(a > b for a, b in pairwise(picture.pts)),
+        audio=_audio(scan, audio_stream, table) if audio_stream is not None else None,
+        bytes_read=sum(picture.sizes) + sum(scan.sound.sizes),
+    )
+
+
+def _has_edits(source: Source, stream: Stream) -> bool:
+    # An indexed movie comes here only when its edit lists are beyond `Movie.edit_offset`.
+    del stream
+    return source.movie is None and source.container.format.name.startswith("mov")
+
+
+def _table(scan: _Scan, stream: Stream) -> PictureTable:
+    picture = scan.picture
+    start = picture.keys[0] if picture.keys else 0
+    return PictureTable(
+        time_base=Fraction(stream.time_base or Fraction(1, 1000)),
+        pts=tuple(picture.pts[start:]),
+        sizes=tuple(picture.sizes[start:]),
+        sync=tuple(Sync(index=key - start, kind=SyncKind.UNSEEN) for key in picture.keys),
+        at_start=scan.at_start and start == 0,
+        at_end=scan.at_end,
+        last_duration=picture.usual_duration(),
+        origin_pts=scan.origin or 0,
+        exact_pts=picture.exact,
+    )
+
+
+def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet]:
+    for packet in source.container.demux(streams):
+        if packet.size:  # a flush packet; packets without dts can be key pictures (PyAV #1917)
+            yield packet
+
+
+def _streams(stream: Stream, audio_stream: Stream | None) -> list[Stream]:
+    return [stream] if audio_stream is None else [stream, audio_stream]
+
+
+def _scan_head(source: Source, stream: Stream, audio_stream: Stream | None) -> _Scan:
+    window = source.request.window
+    wanted_s = window.start_s + source.request.cap_s + LOOK_AHEAD_S
+    scan = _Scan()
+    passed = quiet = 0
+    for packet in _packets(source, _streams(stream, audio_stream)):
+        if packet.stream_index == stream.index:
+            _take_picture(scan, packet)
+            passed += _is_past(scan, stream, wanted_s)
+            scan.picture.keep_last(4 * MAX_PICTURES)
+        else:
+            _take_sound(scan, packet)
+            quiet += passed >= REORDER_SLACK
+        if passed >= REORDER_SLACK and (
+            audio_stream is None or quiet > _QUIET_PACKETS or _sound_is_past(scan, stream, audio_stream, wanted_s)
+        ):
+            break
+    else:
+        scan.at_end = True
+    _trim_to_window(scan, stream, source)
+    return scan
+
+
+def _take_picture(scan: _Scan, packet: Packet) -> None:
+    if packet.is_discard:
+        scan.hidden = True
+        return
+    if not scan.picture.keys and not packet.is_keyframe:
+        return  # nothing before the first key picture can be decoded
+    if packet.stream.codec_context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
+        return  # an alternate reference picture is never shown (RFC 6386, 9.1)
+    scan.picture.add(packet)
+    if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
+        # Leading pictures of the first key picture are not decodable: its own time is zero.
+        first = scan.picture.pts[scan.picture.keys[0]]
+        scan.origin = first
+
+
+def _take_sound(scan: _Scan, packet: Packet) -> None:
+    stamp = scan.sound.add(packet)
+    if scan.first_sound is None:
+        scan.first_sound = stamp
+
+
+def _is_past(scan: _Scan, stream: Stream, wanted_s: Fraction) -> bool:
+    if scan.origin is None or not scan.picture.pts:
+        return False
+    return (scan.picture.pts[-1] - scan.origin) * Fraction(stream.time_base) > wanted_s
+
+
+def _sound_is_past(scan: _Scan, stream: Stream, audio: Stream, wanted_s: Fraction) -> bool:
+    if not scan.sound.pts or scan.origin is None:
+        return False
+    origin_s = scan.origin * Fraction(stream.time_base)
+    return scan.sound.pts[-1] * Fraction(audio.time_base) - origin_s > wanted_s
+
+
+def _trim_to_window(scan: _Scan, stream: Stream, source: Source) -> None:
+    """Keep the pictures around the window of a span that starts late."""
+    window = source.request.window
+    if not window.start_s or scan.origin is None:
+        return
+    start = scan.origin + int(window.start_s / Fraction(stream.time_base))
+    first = next(
+        (key for key in reversed(scan.picture.keys) if scan.picture.pts[key] <= start), None
+    )
+    if first:
+        scan.picture.keep_last(len(scan.picture.pts) - first)
+        scan.at_start = False
+
+
+def _scan_tail(source: Source, stream: Stream, audio_stream: Stream | None) -> _Scan:
+    start = _Scan()
+    for packet in _packets(source, [stream]):
+        _take_picture(start, packet)
+        if len(start.picture.pts) > REORDER_SLACK:
+            break
+    first_sound = None
+    if audio_stream is not None:
+        source.container.seek(0, backward=True)
+        first_sound = next((p.pts for p in _packets(source, [audio_stream])), None)
+    scan = _seek_tail(source, stream, audio_stream, start) or _scan_all(
+        source, stream, audio_stream, start
+    )
+    scan.first_sound = first_sound
+    scan.at_end = True
+    return scan
+
+
+def _seek_tail(
+    source: Source, stream: Stream, audio_stream: Stream | None, start: _Scan
+) -> _Scan | None:
+    """Read from a seek point before the tail; ``None`` where seeking did not land before it."""
+    duration = source.container.duration
+    if not duration or start.origin is None:
+        return None
+    length_s = Fraction(duration, av.time_base)
+    target_s = length_s - source.request.cap_s - _SEEK_MARGIN_S
+    if target_s <= 0:
+        return None
+    first = source.container.start_time or 0
+    try:
+        source.container.seek(first + int(target_s * av.time_base), backward=True)
+    except av.FFmpegError:
+        return None
+    scan = _Scan(origin=start.origin, at_start=False)
+    _read_on(scan, source, stream, audio_stream)
+    if not scan.picture.keys:
+        return None
+    pts = scan.picture.pts
+    covered_s = (max(pts) - pts[scan.picture.keys[0]]) * Fraction(stream.time_base)
+    return scan if covered_s >= source.request.cap_s else None
+
+
+def _scan_all(
+    source: Source, stream: Stream, audio_stream: Stream | None, start: _Scan
+) -> _Scan:
+    source.container.seek(0, backward=True)
+    scan = _Scan(origin=start.origin, at_start=False)
+    dropped = _read_on(scan, source, stream, audio_stream)
+    scan.at_start = not dropped
+    return scan
+
+
+def _read_on(
+    scan: _Scan, source: Source, stream: Stream, audio_stream: Stream | None
+) -> bool:
+    """Read to the end, keeping the last pictures; whether any were forgotten."""
+    dropped = False
+    for packet in _packets(source, _streams(stream, audio_stream)):
+        seen = scan.picture if packet.stream_index == stream.index else scan.sound
+        if seen is scan.picture:
+            _take_picture(scan, packet)
+        else:
+            _take_sound(scan, packet)
+        if len(seen.pts) > 2 * MAX_PICTURES:
+            seen.keep_last(MAX_PICTURES)
+            dropped = True
+    return dropped
+
+
+def _audio(scan: _Scan, stream: Stream, table: PictureTable) -> AudioTrack | None:
+    sound = scan.sound
+    if not sound.pts or scan.first_sound is None:
+        return None
+    context = stream.codec_context
+    tick = Fraction(stream.time_base or Fraction(1, 1000))
+    origin_s = table.origin_pts * table.time_base
+    usual = sound.usual_duration()
+    end = sound.pts[-1] + (sound.durations[-1] or usual)
+    length_s = (end - scan.first_sound) * tick
+    window_s = (end - sound.pts[0]) * tick
+    rate = (context.sample_rate if context else None) or None
+    frame_size = getattr(context, "frame_size", 0) or 0
+    return AudioTrack(
+        stream=stream.index,
+        codec=context.codec.canonical_name if context else "unknown",
+        profile=context.profile if context else None,
+        decodable=is_decodable(stream),
+        channels=context.layout.nb_channels if context else None,
+        sample_rate_hz=rate,
+        bit_rate_bps=round(8 * sum(sound.sizes) / window_s) if window_s > 0 else None,
+        time_base=tick,
+        offset_s=Fraction(0),
+        start_s=scan.first_sound * tick - origin_s,
+        priming_s=Fraction(0),
+        frame_samples=frame_size or None,
+        duration_s=length_s if scan.at_end else None,
+        media_duration_s=length_s if scan.at_end else None,
+        gap_s=_drift_s(sound, tick, Fraction(frame_size, rate) if frame_size and rate else usual * tick),
+        bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
+        edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
+    )
+
+
+def _drift_s(sound: _Seen, tick: Fraction, frame_s: Fraction) -> Fraction:
+    """How far packets stray from following each other without a hole."""
+    if len(sound.pts) < 2:  # noqa: PLR2004
+        return Fraction(0)
+    return max(abs((pts - sound.pts[0]) * tick - n * frame_s) for n, pts in enumerate(sound.pts))

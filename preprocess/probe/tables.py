@@ -1,0 +1,332 @@
+"""Picture tables from the index of an MP4 or MOV: no media data is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate, pairwise
+from statistics import median_low
+from typing import TYPE_CHECKING
+
+from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
+from preprocess.intent import WindowKind
+from preprocess.native import is_decodable
+from preprocess.probe import bmff
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+
+    from preprocess.job import ProbeRequest
+
+MAX_PICTURES = 20_000
+"""Pictures looked at around a window: 15 s at 1000 fps, and enough for any camera."""
+REORDER_SLACK = 40
+"""Pictures read past each end of a window: more than twice the 16 that H.264 and HEVC reorder."""
+LOOK_AHEAD_S = Fraction(1)
+SEEK_SLACK = 400
+"""Packets that may lie between a seek target and the key picture it was meant for."""
+_FAR_SYNC = 1200
+"""A table starts at a key picture only if one is this near; decoding finds its own."""
+_MAX_CANDIDATES = 90
+_PRIMING_FRAMES = 3
+"""Encoders prime AAC with one to three frames (1024 to 2112 samples)."""
+
+
+class ProbeLimitError(ValueError):
+    """The window holds more pictures than anybody films."""
+
+
+@dataclass(slots=True)
+class Source:
+    """An opened input and what is asked about it."""
+
+    container: InputContainer
+    movie: bmff.Movie | None
+    """``None``: no index, or edit lists that FFmpeg has to resolve."""
+    request: ProbeRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What the index or a scan told about the tracks."""
+
+    table: PictureTable
+    edit: EditShape
+    frames: int | None
+    duration_s: Fraction | None
+    media_duration_s: Fraction | None
+    bit_rate_bps: int | None
+    has_b_frames: bool | None
+    audio: AudioTrack | None
+    readable_frames: int | None = None
+    bytes_read: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The picture track's time line: where it starts, ends and is cut by its edit list."""
+
+    track: bmff.Track
+    samples: int
+    empty_s: Fraction
+    media_time: int
+    shown_from: int | None
+    shown_until: int | None
+    origin: int
+    end: int
+    """End of the last shown picture."""
+
+    @property
+    def time_base(self) -> Fraction:
+        return Fraction(1, self.track.time_scale)
+
+    @property
+    def lead(self) -> int:
+        """Presentation minus decode time of the first sample."""
+        first = self.track.presentation_times(0, 1)
+        return first[0] if first else 0
+
+
+def read_indexed(
+    source: Source, stream: Stream, audio_stream: Stream | None, size_bytes: int
+) -> Read:
+    """Read the tables of *stream* and *audio_stream* from the movie's index."""
+    movie = source.movie
+    assert movie is not None  # noqa: S101 - callers choose this reader by it
+    track = next(t for t in movie.tracks if t.id == stream.id)
+    clock = _clock(movie, track)
+    first, last = _wanted_ticks(clock, source.request)
+    start, stop = _sample_range(clock, first, last)
+    if stop - start > MAX_PICTURES:
+        msg = f"{stop - start} pictures in the window, at most {MAX_PICTURES} are looked at"
+        raise ProbeLimitError(msg)
+    pts = track.presentation_times(start, stop)
+    sizes = track.sample_sizes(start, stop)
+    table = PictureTable(
+        time_base=clock.time_base,
+        pts=tuple(pts),
+        sizes=tuple(sizes),
+        sync=tuple(
+            Sync(index=i - start, kind=SyncKind.UNSEEN) for i in track.sync_between(start, stop)
+        ),
+        at_start=start == 0,
+        at_end=stop == clock.samples,
+        last_duration=_last_duration(track, clock.samples),
+        origin_pts=clock.origin,
+        shown_from=clock.shown_from,
+        shown_until=clock.shown_until,
+    )
+    readable = _readable(stream, start, stop, size_bytes)
+    audio, audio_readable = (
+        _indexed_audio(movie, audio_stream, clock, (first, last), size_bytes)
+        if audio_stream is not None
+        else (None, True)
+    )
+    if not audio_readable:
+        readable = min(readable, len(pts) - 1)
+    seconds = (max(pts) - min(pts) + table.last_duration) * clock.time_base if pts else 0
+    return Read(
+        table=table,
+        edit=_edit_shape(clock),
+        frames=clock.samples,
+        duration_s=(clock.end - clock.origin) * clock.time_base,
+        media_duration_s=_media_ticks(track, clock.samples) * clock.time_base,
+        bit_rate_bps=round(8 * sum(sizes) / seconds) if seconds > 0 else None,
+        has_b_frames=any(a > b for a, b in pairwise(pts)),
+        audio=audio,
+        readable_frames=readable if readable < len(pts) else None,
+        bytes_read=0,
+    )
+
+
+def _media_ticks(track: bmff.Track, samples: int) -> int:
+    return track.deltas.sum_before(samples) if track.deltas else 0
+
+
+def _clock(movie: bmff.Movie, track: bmff.Track) -> _Clock:
+    if track.deltas is None or not track.time_scale:
+        msg = f"track {track.id} has no time table"
+        raise ValueError(msg)
+    samples = min(track.samples, track.deltas.total)
+    offset = movie.edit_offset(track)
+    assert offset is not None  # noqa: S101 - `simple` was tested for every track
+    empty_s, media_time = offset
+    edit = next((e for e in track.edits if e.media_time != -1), None)
+    near_start = _around(track, samples, media_time)
+    usual = max(1, _typical_delta(track, samples))
+    # A picture is hidden once its whole display time lies before the edit.
+    visible = [pts for pts in near_start if pts > media_time - usual]
+    ending = track.presentation_times(max(0, samples - 2 * REORDER_SLACK), samples)
+    until = None
+    if edit is not None and edit.duration:
+        until = media_time - (-edit.duration * track.time_scale // (movie.time_scale or 1))
+    last_shown = [pts for pts in ending if until is None or pts < until]
+    end = (max(last_shown) if last_shown else until or 0) + _last_duration(track, samples)
+    hides_end = until is not None and any(pts >= until for pts in ending)
+    hides_start = any(pts <= media_time - usual for pts in near_start)
+    return _Clock(
+        track=track,
+        samples=samples,
+        empty_s=empty_s,
+        media_time=media_time,
+        shown_from=media_time - usual + 1 if hides_start else None,
+        shown_until=until if hides_end else None,
+        origin=min(visible, default=min(near_start, default=0)),
+        end=min(end, until) if hides_end and until is not None else end,
+    )
+
+
+def _around(track: bmff.Track, samples: int, ticks: int) -> list[int]:
+    assert track.deltas is not None  # noqa: S101 - checked by `_clock`
+    middle = track.deltas.index_at(ticks) if ticks > 0 else 0
+    return track.presentation_times(
+        max(0, middle - 2 * REORDER_SLACK), min(samples, middle + 2 * REORDER_SLACK)
+    )
+
+
+def _typical_delta(track: bmff.Track, samples: int) -> int:
+    deltas = track.deltas.expand(0, min(samples, 64)) if track.deltas else []
+    return median_low(deltas) if deltas else 1
+
+
+def _last_duration(track: bmff.Track, samples: int) -> int:
+    deltas = track.deltas.expand(max(0, samples - 1), samples) if track.deltas else []
+    return (deltas[0] if deltas else 0) or _typical_delta(track, samples)
+
+
+def _wanted_ticks(clock: _Clock, request: ProbeRequest) -> tuple[int, int]:
+    """First and last tick that a plan may ask about."""
+    start_s, end_s = window_bounds(
+        request, (clock.end - clock.origin) * clock.time_base
+    )
+    scale = clock.track.time_scale
+    return clock.origin + int(start_s * scale), clock.origin + int((end_s + LOOK_AHEAD_S) * scale)
+
+
+def window_bounds(request: ProbeRequest, length_s: Fraction) -> tuple[Fraction, Fraction]:
+    """Start and latest end of the wanted window in seconds from the first shown picture."""
+    window = request.window
+    if window.kind is WindowKind.TAIL:
+        return max(Fraction(0), length_s - request.cap_s), length_s
+    start = window.start_s if window.kind is WindowKind.SPAN else Fraction(0)
+    end = start + request.cap_s
+    if window.kind is WindowKind.SPAN and window.end_s is not None:
+        end = min(end, window.end_s)
+    return min(start, length_s), min(end, length_s)
+
+
+def _sample_range(clock: _Clock, first: int, last: int) -> tuple[int, int]:
+    deltas = clock.track.deltas
+    assert deltas is not None  # noqa: S101 - checked by `_clock`
+    near = max(0, deltas.index_at(first - clock.lead) - REORDER_SLACK // 2)
+    sync = clock.track.sync_at_or_before(min(near, clock.samples - 1))
+    start = sync if near - sync <= _FAR_SYNC else near
+    stop = min(clock.samples, deltas.index_at(last - clock.lead) + REORDER_SLACK)
+    return min(start, max(0, clock.samples - 1)), stop
+
+
+def _edit_shape(clock: _Clock) -> EditShape:
+    if not clock.track.edits:
+        return EditShape.NONE
+    trims = clock.empty_s > 0 or clock.shown_from is not None or clock.shown_until is not None
+    return EditShape.TRIMS if trims else EditShape.PLAIN
+
+
+def _readable(stream: Stream, start: int, stop: int, size_bytes: int) -> int:
+    """Samples from *start* to *stop* whose bytes are inside the file."""
+    entries = stream.index_entries
+    stop = min(stop, len(entries))
+    outside = sum(
+        1 for i in range(start, stop) if entries[i].pos + entries[i].size > size_bytes
+    )
+    return stop - start - outside
+
+
+def _indexed_audio(
+    movie: bmff.Movie,
+    stream: Stream,
+    clock: _Clock,
+    wanted: tuple[int, int],
+    size_bytes: int,
+) -> tuple[AudioTrack | None, bool]:
+    track = next((t for t in movie.tracks if t.id == stream.id), None)
+    offset = movie.edit_offset(track) if track else None
+    if track is None or offset is None or track.deltas is None or not track.samples:
+        return None, True
+    if not track.time_scale:
+        return None, True
+    tick = Fraction(1, track.time_scale)
+    empty_s, media_time = offset
+    offset_s = empty_s - media_time * tick - clock.empty_s + clock.media_time * clock.time_base
+    samples = min(track.samples, track.deltas.total)
+    media_s = _media_ticks(track, samples) * tick
+    edit = next((e for e in track.edits if e.media_time != -1), None)
+    audible_s = media_s - media_time * tick
+    if edit is not None and edit.duration:
+        audible_s = min(audible_s, Fraction(edit.duration, movie.time_scale or 1))
+    first, last = (ticks * clock.time_base - offset_s for ticks in wanted)
+    start = max(0, track.deltas.index_at(int(first / tick)) - 1)
+    stop = min(samples, track.deltas.index_at(int(last / tick)) + 1)
+    deltas = track.deltas.expand(start, min(stop, samples - 1))
+    usual = median_low(deltas) if deltas else 0
+    window_bytes = sum(track.sample_sizes(start, stop))
+    window_s = sum(deltas) * tick
+    readable = _readable(stream, start, stop, size_bytes) >= min(
+        stop, len(stream.index_entries)
+    ) - min(start, len(stream.index_entries))
+    context = stream.codec_context
+    rate = (context.sample_rate if context else None) or None
+    frame = usual * (rate or 0) * tick
+    audio = AudioTrack(
+        stream=stream.index,
+        codec=context.codec.canonical_name if context else track.format,
+        profile=context.profile if context else None,
+        decodable=is_decodable(stream),
+        channels=context.layout.nb_channels if context else None,
+        sample_rate_hz=rate,
+        bit_rate_bps=round(8 * window_bytes / window_s) if window_s else None,
+        time_base=tick,
+        offset_s=offset_s,
+        start_s=media_time * tick + offset_s - clock.origin * clock.time_base,
+        priming_s=media_time * tick,
+        frame_samples=int(frame) if frame.denominator == 1 and frame else None,
+        duration_s=audible_s,
+        media_duration_s=media_s,
+        gap_s=max((abs(d) for d in accumulate(d - usual for d in deltas)), default=0) * tick,
+        bytes_per_s=float(window_bytes / window_s) if window_s else None,
+        edit=_audio_edit(track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)),
+    )
+    return audio, readable
+
+
+def _audio_edit(
+    track: bmff.Track,
+    empty_s: Fraction,
+    media_time: int,
+    usual: int,
+    lengths_s: tuple[Fraction, Fraction],
+) -> EditShape:
+    if not track.edits:
+        return EditShape.NONE
+    stored_s, audible_s = lengths_s
+    cut_s = stored_s - audible_s
+    frame_s = Fraction(max(1, usual), track.time_scale)
+    plain = empty_s == 0 and media_time <= _PRIMING_FRAMES * max(usual, 1) and cut_s <= 2 * frame_s
+    return EditShape.PLAIN if plain else EditShape.TRIMS
+
+
+def start_candidates(table: PictureTable, request: ProbeRequest) -> list[int]:
+    """Positions of the key pictures that a copied window may start from."""
+    last = max(table.pts)
+    length_s = table.since_origin_s(last + table.last_duration)
+    start_s, _ = window_bounds(request, length_s)
+    tolerance = request.tail_tolerance_s if request.window.kind is WindowKind.TAIL else Fraction(0)
+    frame_s = table.last_duration * table.time_base
+    low, high = start_s - frame_s, start_s + tolerance + frame_s
+    found = [
+        sync.index
+        for sync in table.sync
+        if low <= table.since_origin_s(table.pts[sync.index]) <= high
+    ]
+    return found[:_MAX_CANDIDATES]

@@ -1,0 +1,295 @@
+"""Facts, plans and outcomes as JSON-able data: the contract of docs/json.md. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+
+from preprocess.facts import AudioTrack, Facts, VideoTrack
+from preprocess.plan import Plan, Reason, Rejection
+from preprocess.timing import clean_ends
+from preprocess.verify import Check
+
+SCHEMA = 1
+
+
+class Status(StrEnum):
+    """How work on one input ended."""
+
+    UNCHANGED = "unchanged"
+    PREPARED = "prepared"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why there is no result."""
+
+    code: str
+    message: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A route that was tried and what was wrong with its result."""
+
+    route: str
+    failed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The whole story of one input."""
+
+    input: Path
+    status: Status
+    plan: Plan | None = None
+    reasons: tuple[Reason, ...] = ()
+    error: Problem | None = None
+    facts: Facts | None = None
+    output: Path | None = None
+    """The ready file: the input itself where it was fine and stays where it is."""
+    output_sha256: str | None = None
+    """Of what was written; ``None`` where nothing was."""
+    output_facts: Facts | None = None
+    checks: tuple[Check, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    timings_s: dict[str, float] = field(default_factory=dict)
+    receipt: Path | None = None
+
+
+def seconds(value: Fraction | None) -> float | None:
+    """A time for JSON: seconds, to the microsecond."""
+    return None if value is None else round(float(value), 6)
+
+
+def rate(value: Fraction | None) -> str | None:
+    """A rate for JSON: exact, ``30000/1001``."""
+    return None if value is None else f"{value.numerator}/{value.denominator}"
+
+
+def facts_data(facts: Facts) -> dict[str, object]:
+    """Facts for JSON; every key is in docs/json.md."""
+    video, audio = facts.video, facts.audio
+    return {
+        "kind": facts.kind.value,
+        "container": facts.container,
+        "description": facts.description,
+        "size_bytes": facts.size_bytes,
+        "fault": facts.fault,
+        "fault_detail": facts.fault_detail,
+        "brands": list(facts.brands),
+        "index": facts.index.value,
+        "encrypted": facts.encrypted,
+        **_video_data(video),
+        **_audio_data(audio),
+        "streams": [
+            {
+                "index": stream.index,
+                "kind": stream.kind,
+                "codec": stream.codec,
+                "disposition": list(stream.disposition),
+                "language": stream.language,
+            }
+            for stream in facts.streams
+        ],
+        "private_metadata": list(facts.private_metadata),
+        "from_header": {
+            "duration_s": seconds(facts.duration_s_from_header),
+            "video_duration_s": seconds(video.duration_s_from_header) if video else None,
+            "frames": video.frames_from_header if video else None,
+            "frame_rate": rate(video.frame_rate_from_header) if video else None,
+        },
+        "bytes_read": facts.bytes_read,
+    }
+
+
+def _video_data(video: VideoTrack | None) -> dict[str, object]:
+    if video is None:
+        return dict.fromkeys(
+            (
+                *("duration_s", "width_px", "height_px", "rotation_deg", "sample_aspect"),
+                *("frame_rate", "constant_rate", "frames", "video_codec", "pixel_format"),
+                *("color_transfer", "hdr", "interlaced"),
+            )
+        )
+    table = video.table
+    shown = sorted(pts for pts in table.pts if table.is_shown(pts))
+    found = _cadence(shown, table.time_base)
+    return {
+        "duration_s": seconds(video.duration_s),
+        "media_duration_s": seconds(video.media_duration_s),
+        "width_px": video.displayed.width,
+        "height_px": video.displayed.height,
+        "coded_width_px": video.coded.width,
+        "coded_height_px": video.coded.height,
+        "rotation_deg": video.orientation.rotation_deg if video.orientation else None,
+        "mirrored": video.orientation.mirrored if video.orientation else None,
+        "sample_aspect": f"{video.sample_aspect.numerator}:{video.sample_aspect.denominator}",
+        "frame_rate": rate(found[0]) if found else None,
+        "constant_rate": found is not None,
+        "rate_deviation_s": seconds(found[1]) if found else None,
+        "frames": video.frames,
+        "video_codec": video.codec,
+        "video_profile": video.profile,
+        "video_level": video.level,
+        "decodable": video.decodable,
+        "has_b_frames": video.has_b_frames,
+        "bit_rate_bps": video.bit_rate_bps,
+        "pixel_format": video.pixel_format,
+        "bit_depth": video.bit_depth,
+        "alpha": video.alpha,
+        "color_matrix": video.color_matrix,
+        "color_primaries": video.color_primaries,
+        "color_transfer": video.color_transfer,
+        "full_range": video.full_range,
+        "hdr": video.dynamic.value != "sdr",
+        "dynamic_range": video.dynamic.value,
+        "dolby_vision_profile": video.dolby_vision_profile,
+        "interlaced": video.interlaced,
+        "video_edit_list": video.edit.value,
+        "time_base": f"{table.time_base.numerator}/{table.time_base.denominator}",
+        "start_pts": table.origin_pts,
+        "start_s": seconds(table.origin_pts * table.time_base),
+        "keyframes": [
+            {"at_s": seconds(table.since_origin_s(table.pts[sync.index])), "kind": sync.kind.value}
+            for sync in table.sync
+        ],
+        "boundaries_s": _boundaries(video),
+        "window": {"pictures": len(table.pts), "at_start": table.at_start, "at_end": table.at_end},
+    }
+
+
+_BOUNDARIES_SHOWN = 8
+
+
+def _boundaries(video: VideoTrack) -> list[float | None]:
+    """The last clean boundaries of the window, as times from the first shown picture."""
+    table = video.table
+    ends = clean_ends(table.pts)
+    if not table.at_end:
+        ends = ends[:-1]
+    times = [max(table.pts[:n]) + table.last_duration for n in ends[-_BOUNDARIES_SHOWN:]]
+    return [seconds(table.since_origin_s(time)) for time in times]
+
+
+def _cadence(shown: list[int], time_base: Fraction) -> tuple[Fraction, Fraction] | None:
+    from preprocess.timing import find_cadence  # noqa: PLC0415
+
+    found = find_cadence(
+        shown,
+        time_base,
+        snap=Fraction(1, 200),
+        rewrite_s=Fraction(1, 100),
+        exact_s=Fraction(2, 1000),
+    )
+    return (found.rate, found.deviation_s) if found else None
+
+
+def _audio_data(audio: AudioTrack | None) -> dict[str, object]:
+    if audio is None:
+        return dict.fromkeys(("audio_codec", "audio_channels", "audio_sample_rate_hz"))
+    return {
+        "audio_codec": audio.codec,
+        "audio_profile": audio.profile,
+        "audio_decodable": audio.decodable,
+        "audio_channels": audio.channels,
+        "audio_sample_rate_hz": audio.sample_rate_hz,
+        "audio_bit_rate_bps": audio.bit_rate_bps,
+        "audio_start_s": seconds(audio.start_s),
+        "audio_priming_s": seconds(audio.priming_s),
+        "audio_duration_s": seconds(audio.duration_s),
+        "audio_media_duration_s": seconds(audio.media_duration_s),
+        "audio_gap_s": seconds(audio.gap_s),
+        "audio_edit_list": audio.edit.value,
+    }
+
+
+def reason_data(reason: Reason) -> dict[str, object]:
+    """One reason for JSON."""
+    return {
+        "rule": reason.rule,
+        "measured": reason.measured,
+        "limit": reason.limit,
+        "value": reason.value,
+        "limit_value": reason.limit_value,
+        "unit": reason.unit,
+        "fix": reason.fix,
+    }
+
+
+def plan_data(plan: Plan) -> dict[str, object]:
+    """A plan for JSON."""
+    expected = plan.expected
+    return {
+        "route": plan.route.label,
+        "start_s": seconds(plan.start_s),
+        "expected": {
+            "container": expected.container,
+            "width_px": expected.width_px,
+            "height_px": expected.height_px,
+            "frame_rate": rate(expected.frame_rate),
+            "frames": expected.frames,
+            "duration_s": seconds(expected.duration_s),
+            "video_codec": expected.video_codec,
+            "pixel_format": expected.pixel_format,
+            "audio_codec": expected.audio_codec,
+            "max_bytes": expected.max_bytes,
+        },
+        "audio": plan.audio.action.value,
+        "short": plan.short.value,
+        "price": None
+        if plan.price is None
+        else {
+            "seconds": seconds(plan.price.seconds),
+            "usd_per_second": dict(plan.price.usd_per_second),
+            "usd": {
+                name: round(per_s * float(plan.price.seconds), 4)
+                for name, per_s in plan.price.usd_per_second.items()
+            },
+        },
+    }
+
+
+def decision_data(decision: Plan | Rejection) -> dict[str, object]:
+    """Reasons and plan for JSON; the plan is ``null`` after a rejection."""
+    return {
+        "reasons": [reason_data(reason) for reason in decision.reasons],
+        "plan": plan_data(decision) if isinstance(decision, Plan) else None,
+    }
+
+
+def report_data(report: Report) -> dict[str, object]:
+    """A report for JSON, without ``type``, ``schema`` and ``index``, which belong to the caller."""
+    done = report.status in (Status.UNCHANGED, Status.PREPARED)
+    return {
+        "input": str(report.input),
+        "status": report.status.value,
+        "route": report.plan.route.label if done and report.plan else None,
+        "output": str(report.output) if report.output else None,
+        "output_sha256": report.output_sha256,
+        "reasons": [reason_data(reason) for reason in report.reasons],
+        "error": None
+        if report.error is None
+        else {
+            "code": report.error.code,
+            "message": report.error.message,
+            "detail": report.error.detail,
+        },
+        "facts": facts_data(report.facts) if report.facts else None,
+        "output_facts": facts_data(report.output_facts) if report.output_facts else None,
+        "checks": [
+            {"name": check.name, "ok": check.ok, "measured": check.measured}
+            for check in report.checks
+        ],
+        "attempts": [
+            {"route": attempt.route, "failed": attempt.failed} for attempt in report.attempts
+        ],
+        "private_metadata": list(report.facts.private_metadata) if report.facts else [],
+        "timings_s": {name: round(value, 6) for name, value in report.timings_s.items()},
+        "receipt": str(report.receipt) if report.receipt else None,
+    }

@@ -1,0 +1,1 @@
+"""The rules: each looks at one property and says what is wrong with it, or nothing. Pure."""

@@ -1,0 +1,205 @@
+"""Rules about time: window, length, cadence and edit lists. Pure; one function a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from preprocess.facts import EditShape
+from preprocess.intent import Short, WindowKind
+from preprocess.plan import Reason, Route
+from preprocess.rules.finding import Case, Change, Finding, Obstacle
+from preprocess.timing import rate_text, seconds_text
+
+
+def window(case: Case) -> Iterable[Finding]:
+    """The window asked for lies inside the clip and is not longer than the cap."""
+    wanted = case.intent.wanted_window
+    if wanted.kind is not WindowKind.SPAN:
+        return
+    cap = case.target.max_duration_s
+    if wanted.end_s is not None and wanted.end_s - wanted.start_s > cap:
+        length = wanted.end_s - wanted.start_s
+        yield Obstacle(
+            Reason(
+                rule="window.duration",
+                measured=seconds_text(length),
+                limit=f"<= {seconds_text(cap)}",
+                value=float(length),
+                limit_value=float(cap),
+                unit="s",
+                fix=f"end the window by {seconds_text(wanted.start_s + cap)}",
+            )
+        )
+    elif not case.chosen.pts:
+        length = case.video.duration_s
+        yield Obstacle(
+            Reason(
+                rule="window.start",
+                measured=f"starts at {seconds_text(wanted.start_s)}",
+                limit="inside the clip" + (f", {seconds_text(length)} long" if length else ""),
+                value=float(wanted.start_s),
+                limit_value=float(length) if length else None,
+                unit="s",
+                fix="start the window earlier",
+            )
+        )
+    elif not case.chosen.whole:
+        length = case.video.duration_s
+        yield _take_part(
+            case, "video.window", seconds_text(length) if length else "a longer clip", str(wanted)
+        )
+
+
+def duration(case: Case) -> Iterable[Finding]:
+    """No track is longer than the cap."""
+    chosen, cap = case.chosen, case.accept.max_duration_s
+    if case.intent.wanted_window.kind is WindowKind.SPAN or not chosen.too_long:
+        return
+    longest = chosen.longest_s
+    measured = seconds_text(longest) if longest is not None else f"over {seconds_text(cap)}"
+    yield _take_part(case, "video.duration", measured, f"<= {seconds_text(cap)}")
+
+
+def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
+    chosen, tolerances = case.chosen, case.tolerances
+    tail = case.intent.wanted_window.kind is WindowKind.TAIL
+    tolerance = tolerances.tail_tolerance_s if tail else tolerances.cut_tolerance_s
+    lossless = chosen.slice is not None and chosen.given_up_s <= tolerance
+    where = "the end" if tail else "the beginning"
+    if lossless:
+        fix = f"{where} cut at a clean boundary, {seconds_text(chosen.given_up_s)} given up"
+    elif chosen.slice is None:
+        fix = f"{where} encoded: no clean start or end is proven"
+    else:
+        fix = f"{where} encoded: a clean cut would give up {seconds_text(chosen.given_up_s)}"
+    longest = chosen.longest_s
+    return Change(
+        Reason(
+            rule=rule,
+            measured=measured,
+            limit=limit,
+            value=float(longest) if longest is not None else None,
+            limit_value=float(case.accept.max_duration_s),
+            unit="s",
+            fix=fix,
+        ),
+        Route.CUT if lossless else Route.ENCODE,
+    )
+
+
+def short(case: Case) -> Iterable[Finding]:
+    """The picture lasts long enough."""
+    length, floor = picture_s(case), case.accept.min_duration_s
+    if not case.chosen.pts or length is None or length >= floor:
+        return
+    how = case.intent.short
+    reason = Reason(
+        rule="video.short",
+        measured=seconds_text(length),
+        limit=f">= {seconds_text(floor)}",
+        value=float(length),
+        limit_value=float(floor),
+        unit="s",
+        fix={
+            Short.REJECT: "use a longer clip, or --short hold or loop",
+            Short.HOLD: "the last picture is held",
+            Short.LOOP: "the clip is repeated",
+        }[how],
+    )
+    yield Obstacle(reason) if how is Short.REJECT else Change(reason, Route.ENCODE)
+
+
+def picture_s(case: Case) -> Fraction | None:
+    """Length of the picture before anything is held or repeated."""
+    chosen = case.chosen
+    if chosen.rate is not None:
+        return chosen.frames / chosen.rate
+    return case.video.duration_s
+
+
+def cadence(case: Case) -> Iterable[Finding]:
+    """Pictures follow each other at a constant, accepted rate."""
+    chosen, accept, found = case.chosen, case.accept, case.chosen.cadence
+    if not chosen.pts:
+        return
+    if found is None:
+        yield Obstacle(
+            Reason(
+                rule="video.variable_rate",
+                measured="variable frame rate",
+                limit="constant rate",
+                fix="not available yet; export the clip at a constant rate",
+            )
+        )
+        return
+    if chosen.rate is None:
+        yield Obstacle(
+            Reason(
+                rule="video.frame_rate",
+                measured=rate_text(found.rate),
+                limit=f"{float(accept.min_rate):g} to {float(accept.max_rate):g} fps",
+                value=float(found.rate),
+                unit="fps",
+                fix="export the clip at a rate inside the limits",
+            )
+        )
+        return
+    if found.deviation_s > case.tolerances.constant_s:
+        off_ms = float(found.deviation_s * 1000)
+        yield Change(
+            Reason(
+                rule="video.timestamps",
+                measured=f"up to {off_ms:.1f} ms off {rate_text(found.rate)}",
+                limit=f"<= {float(case.tolerances.constant_s * 1000):g} ms",
+                value=round(off_ms, 3),
+                limit_value=float(case.tolerances.constant_s * 1000),
+                unit="ms",
+                fix="time stamps rewritten",
+            ),
+            Route.REWRAP,
+        )
+    if not accept.min_rate <= found.rate <= accept.max_rate:
+        yield _change_rate(case, found.rate, chosen.rate)
+
+
+def _change_rate(case: Case, rate: Fraction, target: Fraction) -> Change:
+    chosen, accept = case.chosen, case.accept
+    copied = chosen.repeat == chosen.pick_every == 1
+    if copied:
+        fix = f"retimed to {rate_text(target)}"
+    elif chosen.repeat > 1:
+        fix = f"each picture shown {chosen.repeat} times, {rate_text(target)}"
+    else:
+        fix = f"one of {chosen.pick_every} pictures kept, {rate_text(target)}"
+    slow = rate < accept.min_rate
+    bound = accept.min_rate if slow else accept.max_rate
+    return Change(
+        Reason(
+            rule="video.frame_rate",
+            measured=rate_text(rate),
+            limit=f"{'>=' if slow else '<='} {rate_text(bound)}",
+            value=float(rate),
+            limit_value=float(bound),
+            unit="fps",
+            fix=fix,
+        ),
+        Route.REWRAP if copied else Route.ENCODE,
+    )
+
+
+def edit_list(case: Case) -> Iterable[Finding]:
+    """An edit list hides no picture and delays nothing."""
+    shape = case.video.edit
+    if shape in (EditShape.NONE, EditShape.PLAIN):
+        return
+    yield Change(
+        Reason(
+            rule="video.edit_list",
+            measured="several edits" if shape is EditShape.COMPLEX else "hides or delays pictures",
+            limit="at most one edit that hides no picture",
+            value=shape.value,
+            fix="applied",
+        ),
+        Route.REWRAP if shape is EditShape.TRIMS else Route.ENCODE,
+    )

@@ -1,0 +1,269 @@
+"""Rules about the picture: shape, size, colour and scan. Pure; one function a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from preprocess.facts import Dynamic
+from preprocess.geometry import Orientation
+from preprocess.intent import Fit
+from preprocess.plan import Reason, Route
+from preprocess.rules.finding import Case, Change, Finding, Obstacle
+from preprocess.shape import target_picture, wanted_aspect
+
+# Shapes nearer than this are the same: one row of 480 is 0.2 %.
+SAME_SHAPE = 0.005
+
+# SDR transfer functions and primaries that a BT.709 display shows right or nearly so
+# (BT.601 differs from BT.709 by less than players do from each other).
+_PLAIN_TRANSFERS = {None, "bt709", "smpte170m", "gamma22", "gamma28", "iec61966-2-1", "smpte240m",
+                    "bt2020-10", "bt2020-12"}  # fmt: skip
+_PLAIN_PRIMARIES = {None, "bt709", "smpte170m", "bt470bg", "bt470m", "smpte240m", "ebu3213"}
+_PLAIN_MATRICES = {None, "bt709", "smpte170m", "bt470bg", "fcc", "smpte240m"}
+
+
+def orientation(case: Case) -> Iterable[Finding]:
+    """The stored picture is the shown one: no turn, no mirroring."""
+    turned = case.video.orientation
+    if turned is Orientation.NORMAL:
+        return
+    if turned is None:
+        yield Obstacle(
+            Reason(
+                rule="video.rotation",
+                measured="a display matrix that is not a quarter turn",
+                limit="0, 90, 180 or 270 degrees",
+                fix="export the clip without rotation",
+            )
+        )
+        return
+    text = f"{turned.rotation_deg} degrees" + (", mirrored" if turned.mirrored else "")
+    yield Change(
+        Reason(
+            rule="video.rotation",
+            measured=text,
+            limit="none",
+            value=turned.rotation_deg,
+            limit_value=0,
+            unit="degrees",
+            fix="turned upright",
+        ),
+        Route.ENCODE,
+    )
+
+
+def sample_aspect(case: Case) -> Iterable[Finding]:
+    """Pixels are square."""
+    ratio = case.video.sample_aspect
+    if ratio != 1:
+        text = f"{ratio.numerator}:{ratio.denominator}"
+        yield Change(
+            Reason(
+                rule="video.pixel_aspect",
+                measured=f"pixels of {text}",
+                limit="1:1",
+                value=text,
+                limit_value="1:1",
+                fix="resampled to square pixels",
+            ),
+            Route.ENCODE,
+        )
+
+
+def shape(case: Case) -> Iterable[Finding]:
+    """The shown shape is inside the limits, and the one asked for."""
+    displayed, accept = case.video.displayed, case.accept
+    if not displayed.area:
+        return
+    low, high = accept.min_aspect, accept.max_aspect
+    wanted = wanted_aspect(displayed, case.target.size_limits, case.intent)
+    outside = not low <= displayed.aspect <= high
+    if not outside and abs(float(displayed.aspect / wanted) - 1) <= SAME_SHAPE:
+        return
+    asked = case.intent.wanted_aspect is not None
+    reason = Reason(
+        rule="video.ratio" if asked else "video.aspect",
+        measured=f"{displayed}, {float(displayed.aspect):.3f}",
+        limit=case.intent.ratio if asked else f"{float(low):g} to {float(high):g}",
+        value=round(float(displayed.aspect), 4),
+        limit_value=round(float(wanted), 4),
+        unit="width/height",
+        fix=f"{_FITTED[case.intent.wanted_fit]} to {float(wanted):.3f}",
+    )
+    if case.intent.wanted_fit is Fit.BLUR:
+        yield Obstacle(_unsupported(reason, "blurred padding is not available yet; use pad or crop"))
+    else:
+        yield Change(reason, Route.ENCODE)
+
+
+_FITTED = {Fit.CROP: "cropped", Fit.PAD: "padded", Fit.BLUR: "padded"}
+
+
+def _unsupported(reason: Reason, fix: str) -> Reason:
+    return Reason(
+        rule=reason.rule,
+        measured=reason.measured,
+        limit=reason.limit,
+        value=reason.value,
+        limit_value=reason.limit_value,
+        unit=reason.unit,
+        fix=fix,
+    )
+
+
+def area(case: Case) -> Iterable[Finding]:
+    """The shown picture has an accepted number of pixels."""
+    size, accept = case.video.displayed, case.accept
+    if not size.area or accept.min_area_px <= size.area <= accept.max_area_px:
+        return
+    small = size.area < accept.min_area_px
+    bound = accept.min_area_px if small else accept.max_area_px
+    yield Change(
+        Reason(
+            rule="video.area",
+            measured=f"{size}, {size.area:,} px",
+            limit=f"{'>=' if small else '<='} {bound:,} px",
+            value=size.area,
+            limit_value=bound,
+            unit="px",
+            fix="enlarged" if small else "scaled down",
+        ),
+        Route.ENCODE,
+    )
+
+
+def sides(case: Case) -> Iterable[Finding]:
+    """Both sides are even and inside the limits, and some legal size can be reached."""
+    size, accept = case.video.displayed, case.accept
+    if not size.area:
+        yield Obstacle(
+            Reason(rule="video.size", measured="no size", limit="a picture", fix="export it again")
+        )
+        return
+    limits = accept.size_limits
+    step = accept.side_multiple
+    uneven = size.width % step or size.height % step
+    inside = (
+        min(size.width, size.height) >= limits.min_side_px
+        and max(size.width, size.height) <= limits.max_side_px
+    )
+    if uneven or not inside:
+        limit = f"{accept.min_side_px} to {accept.max_side_px} px, multiples of {step}"
+        yield Change(
+            Reason(
+                rule="video.sides",
+                measured=str(size),
+                limit=limit,
+                value=str(size),
+                limit_value=step if inside else accept.min_side_px,
+                unit="px",
+                fix="trimmed to even sides" if inside else "scaled",
+            ),
+            Route.ENCODE,
+        )
+    if target_picture(case.video, case.target.size_limits, case.intent, ()) is None:
+        yield Obstacle(
+            Reason(
+                rule="video.size",
+                measured=str(size),
+                limit="a legal size of this shape",
+                fix="choose another --ratio or --fit",
+            )
+        )
+
+
+def dynamic_range(case: Case) -> Iterable[Finding]:
+    """The picture is SDR."""
+    dynamic = case.video.dynamic
+    if dynamic is Dynamic.SDR:
+        return
+    yield Obstacle(
+        Reason(
+            rule="video.hdr",
+            measured=f"HDR ({dynamic.value.upper()})",
+            limit="SDR",
+            value=dynamic.value,
+            limit_value="sdr",
+            fix="tone mapping is not available yet; export the clip as SDR",
+        )
+    )
+
+
+def colour(case: Case) -> Iterable[Finding]:
+    """Colours are those a BT.709 display expects."""
+    video = case.video
+    odd = [
+        name
+        for name, plain in (
+            (video.color_primaries, _PLAIN_PRIMARIES),
+            (video.color_transfer, _PLAIN_TRANSFERS),
+            (video.color_matrix, _PLAIN_MATRICES),
+        )
+        if name not in plain
+    ]
+    if odd and video.dynamic is Dynamic.SDR:
+        yield Change(
+            Reason(
+                rule="video.colour",
+                measured=", ".join(str(name) for name in odd),
+                limit="BT.709 or BT.601",
+                value=odd[0],
+                limit_value="bt709",
+                fix="converted to BT.709",
+            ),
+            Route.ENCODE,
+        )
+
+
+def scan(case: Case) -> Iterable[Finding]:
+    """Pictures are whole, not fields."""
+    if case.video.interlaced:
+        yield Obstacle(
+            Reason(
+                rule="video.scan",
+                measured="interlaced",
+                limit="progressive",
+                value="interlaced",
+                limit_value="progressive",
+                fix="deinterlacing is not available yet; export the clip as progressive",
+            )
+        )
+
+
+def codec(case: Case) -> Iterable[Finding]:
+    """The picture is coded in an accepted way."""
+    video, accept = case.video, case.accept
+    if video.codec not in accept.video_codecs:
+        yield Change(
+            Reason(
+                rule="video.codec",
+                measured=video.codec,
+                limit=" or ".join(sorted(accept.video_codecs)),
+                value=video.codec,
+                limit_value=case.target.video_codec,
+                fix=f"encoded as {case.target.video_codec}",
+            ),
+            Route.ENCODE,
+        )
+    if video.pixel_format not in accept.pixel_formats:
+        yield Change(
+            Reason(
+                rule="video.pixel_format",
+                measured=video.pixel_format or "unknown",
+                limit=" or ".join(sorted(accept.pixel_formats)),
+                value=video.pixel_format,
+                limit_value=case.target.pixel_format,
+                fix=f"converted to {case.target.pixel_format}",
+            ),
+            Route.ENCODE,
+        )
+    if video.alpha:
+        yield Change(
+            Reason(
+                rule="video.alpha",
+                measured="transparency",
+                limit="opaque",
+                fix="flattened on black",
+            ),
+            Route.ENCODE,
+        )

@@ -1,0 +1,191 @@
+"""Rules about the sound, and what becomes of it. Pure; one function a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from preprocess.facts import AudioTrack, EditShape
+from preprocess.intent import AudioChoice
+from preprocess.plan import AudioAction, AudioPlan, Reason, Route, ShortAction
+from preprocess.profiles.model import TargetVideo
+from preprocess.rules.finding import Case, Change, Finding
+from preprocess.timing import seconds_text
+
+_USUAL_FRAME = 1024
+_MONO_BPS, _STEREO_BPS = 96_000, 160_000
+"""FFmpeg's own AAC encoder is transparent enough for speech and music at these rates."""
+COPYABLE = frozenset({"aac", "mp3"})
+"""What we copy into MP4; readers everywhere take these there."""
+
+
+def frame_s(audio: AudioTrack) -> Fraction:
+    """Length of one packet."""
+    return Fraction(audio.frame_samples or _USUAL_FRAME, audio.sample_rate_hz or 44_100)
+
+
+def presence(case: Case) -> Iterable[Finding]:
+    """Sound that is not wanted, or that nobody can read, is left out."""
+    audio = case.audio
+    if audio is None:
+        return
+    if case.intent.audio is AudioChoice.DROP:
+        yield Change(
+            Reason(
+                rule="audio.unwanted",
+                measured=audio.codec,
+                limit="none",
+                fix="left out as asked",
+            ),
+            Route.REWRAP,
+        )
+    elif not audio.decodable or not audio.sample_rate_hz:
+        yield Change(
+            Reason(
+                rule="audio.undecodable",
+                measured=audio.codec or "unknown",
+                limit="a codec that can be read",
+                value=audio.codec,
+                fix="left out: nothing here reads it",
+            ),
+            Route.REWRAP,
+        )
+
+
+def codec(case: Case) -> Iterable[Finding]:
+    """The sound is coded in an accepted way for its container."""
+    audio = case.audio
+    if audio is None or not is_kept(case):
+        return
+    container = case.facts.container or ""
+    accepted = case.accept.audio_codecs.get(container) or case.accept.audio_codecs.get(
+        case.target.container, frozenset()
+    )
+    if audio.codec not in accepted:
+        yield _encode(case, "audio.codec", audio.codec, " or ".join(sorted(accepted)))
+
+
+def timing(case: Case) -> Iterable[Finding]:
+    """The sound starts with the picture, has no holes and no edits but its priming."""
+    audio = case.audio
+    if audio is None or not is_kept(case):
+        return
+    frame = frame_s(audio)
+    if is_late(audio):
+        late = audio.start_s or Fraction(0)
+        yield _encode(
+            case, "audio.start", f"{seconds_text(late)} after the picture", "with the picture",
+            fix="silence put before it",
+        )  # fmt: skip
+    if audio.gap_s > frame:
+        yield _encode(
+            case, "audio.gaps", f"a hole of {seconds_text(audio.gap_s)}", "no holes",
+            fix="holes filled with silence",
+        )  # fmt: skip
+    if audio.edit in (EditShape.TRIMS, EditShape.COMPLEX) and not is_late(audio):
+        yield Change(
+            Reason(
+                rule="audio.edit_list",
+                measured="hides or delays sound",
+                limit="one edit that hides the encoder's priming",
+                value=audio.edit.value,
+                fix="applied",
+            ),
+            Route.REWRAP,
+        )
+
+
+def length(case: Case) -> Iterable[Finding]:
+    """The sound ends with the picture."""
+    audio, chosen = case.audio, case.chosen
+    if audio is None or not is_kept(case) or not chosen.whole or chosen.too_long:
+        return
+    if audio.duration_s is None or case.video.duration_s is None:
+        return
+    end = (audio.start_s or Fraction(0)) + audio.duration_s
+    if end > case.video.duration_s + frame_s(audio):
+        yield Change(
+            Reason(
+                rule="audio.length",
+                measured=f"ends {seconds_text(end - case.video.duration_s)} after the picture",
+                limit="at most one frame after it",
+                value=float(end),
+                limit_value=float(case.video.duration_s),
+                unit="s",
+                fix="ended with the picture",
+            ),
+            Route.REWRAP,
+        )
+
+
+def is_late(audio: AudioTrack) -> bool:
+    """Whether the sound starts more than one of its frames after the picture."""
+    return (audio.start_s or Fraction(0)) > frame_s(audio)
+
+
+def is_kept(case: Case) -> bool:
+    """Whether the sound is part of the result."""
+    audio = case.audio
+    return bool(
+        audio
+        and case.intent.audio is AudioChoice.KEEP
+        and audio.decodable
+        and audio.sample_rate_hz
+        and audio.channels
+    )
+
+
+def _encode(
+    case: Case, rule: str, measured: str, limit: str, fix: str | None = None
+) -> Change:
+    return Change(
+        Reason(
+            rule=rule,
+            measured=measured,
+            limit=limit,
+            value=measured if rule == "audio.codec" else None,
+            limit_value=case.target.audio_codec if rule == "audio.codec" else None,
+            fix=fix or f"encoded as {case.target.audio_codec}",
+        ),
+        Route.REWRAP,
+    )
+
+
+def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
+    """What the sound of a rewritten result is made of."""
+    audio = case.audio
+    if audio is None or not is_kept(case):
+        return AudioPlan(action=AudioAction.DROP)
+    copied = (
+        audio.codec in COPYABLE
+        and audio.codec in case.accept.audio_codecs.get(case.target.container, ())
+        and short is not ShortAction.LOOP
+        and audio.edit is not EditShape.COMPLEX
+        and not is_late(audio)
+        and audio.gap_s <= frame_s(audio)
+        and audio.frame_samples is not None
+    )
+    if copied:
+        return AudioPlan(
+            action=AudioAction.COPY,
+            stream=audio.stream,
+            sample_rate_hz=audio.sample_rate_hz,
+            channels=audio.channels,
+        )
+    channels = min(audio.channels or 1, case.target.max_audio_channels)
+    return AudioPlan(
+        action=AudioAction.ENCODE,
+        stream=audio.stream,
+        sample_rate_hz=_target_rate(audio.sample_rate_hz or 48_000, case.target),
+        channels=channels,
+        bit_rate_bps=_MONO_BPS if channels == 1 else _STEREO_BPS,
+    )
+
+
+def _target_rate(rate: int, target: TargetVideo) -> int:
+    allowed = target.audio_sample_rates_hz
+    if rate in allowed:
+        return rate
+    # An integer ratio needs no interpolation between the two families of rates.
+    related = [r for r in allowed if r % rate == 0 or rate % r == 0]
+    return max(related or allowed)

@@ -1,0 +1,91 @@
+"""What the worker can do: probe, execute and measure anew. The only way to native code."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import Any
+
+import av
+
+from preprocess import wire
+from preprocess.engines.failures import PlanMismatch, SoundLost, SourceDamaged
+from preprocess.engines.frames import encode_frames
+from preprocess.engines.packets import copy_packets
+from preprocess.job import ExecuteRequest, ProbeRequest, VerifyRequest
+from preprocess.plan import Route
+from preprocess.probe.readback import read_back
+from preprocess.probe.video import probe_descriptor
+from preprocess.worker.protocol import OperationError
+
+Progress = Callable[[float], None]
+
+
+def probe(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Facts of the file behind the descriptor."""
+    probed = probe_descriptor(fds[0], wire.load(ProbeRequest, args["request"]))
+    return {"probed": wire.dump(probed)}
+
+
+def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[str, Any]:
+    """Carry out a plan into the named temporary."""
+    request = wire.load(ExecuteRequest, args["request"])
+    plan = request.plan
+    try:
+        if plan.route is Route.ENCODE:
+            outcome = encode_frames(
+                fds[0],
+                request.opening,
+                plan,
+                request.path,
+                audio_offset_s=request.audio_offset_s,
+                threads=request.threads,
+                progress=progress,
+            )
+        else:
+            outcome = copy_packets(
+                fds[0],
+                request.opening,
+                plan,
+                request.path,
+                audio_offset_s=request.audio_offset_s,
+                progress=progress,
+            )
+    except SourceDamaged as error:
+        details = {"readable": error.readable, "expected": error.expected}
+        raise OperationError("source_damaged", str(error), details) from error
+    except PlanMismatch as error:
+        raise OperationError("plan_mismatch", str(error)) from error
+    except SoundLost as error:
+        raise OperationError("sound_lost", "no sound of the window can be decoded") from error
+    except av.InvalidDataError as error:
+        raise OperationError("invalid_data", str(error)) from error
+    return {"outcome": wire.dump(outcome)}
+
+
+def verify(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Measure a result."""
+    request = wire.load(VerifyRequest, args["request"])
+    return {"measured": wire.dump(read_back(fds[0], request, int(args["threads"])))}
+
+
+def versions(_args: dict[str, Any], _fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Versions of everything that touches pixels, for the receipt."""
+    libraries = {
+        name: ".".join(str(part) for part in version)
+        for name, version in av.library_versions.items()
+    }
+    return {
+        "python": platform.python_version(),
+        "av": av.__version__,
+        "ffmpeg": getattr(av, "ffmpeg_version_info", ""),
+        **libraries,
+    }
+
+
+OPERATIONS: dict[str, Callable[[dict[str, Any], list[int], Progress], dict[str, Any]]] = {
+    "probe": probe,
+    "execute": execute,
+    "verify": verify,
+    "versions": versions,
+}

@@ -1,0 +1,39 @@
+"""What every test run needs: library versions in the header, Hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import av
+from hypothesis import HealthCheck, settings
+
+# No deadlines: a machine that is busy with something else is no bug.
+settings.register_profile("local", deadline=None)
+# The same examples each time.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+# For properties that write and read files: @settings(settings.get_profile("media")).
+settings.register_profile(
+    "media",
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_report_header() -> list[str]:
+    """The first thing needed from a failed run: which FFmpeg was it."""
+    return [
+        f"av {av.__version__}, its FFmpeg {av.ffmpeg_version_info}",
+        f"system ffmpeg: {_system_ffmpeg()}",
+    ]
+
+
+def _system_ffmpeg() -> str:
+    ffmpeg, ffprobe = shutil.which("ffmpeg"), shutil.which("ffprobe")
+    if ffmpeg is None or ffprobe is None:
+        return "none; tests that compare with it skip"
+    said = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=False).stdout
+    return " ".join(said.split()[2:3]) or "found, silent about its version"
