@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -89,6 +90,35 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
         yield container
     finally:
         container.close()
+
+
+_SEEK_MARGINS_S = (2, 10, None)
+"""Sound of a moment can be stored earlier than its picture, and MPEG-TS seeks by guessing: land
+this long before, then further, then at the beginning."""
+
+
+def seek_before(container: InputContainer, stream: Stream, pts: int, demuxer: str) -> None:
+    """Go to a key picture at or before *pts*, wherever the container allows it."""
+    if demuxer == "mov":
+        container.seek(pts, stream=stream, backward=True)
+        return
+    for margin in _SEEK_MARGINS_S:
+        ticks = None if margin is None else pts - int(margin / Fraction(stream.time_base))
+        if ticks is None:
+            container.seek(0, backward=True)
+            return
+        if _lands_before(container, stream, ticks, pts):
+            container.seek(ticks, stream=stream, backward=True)
+            return
+
+
+def _lands_before(container: InputContainer, stream: Stream, target: int, pts: int) -> bool:
+    try:
+        container.seek(target, stream=stream, backward=True)
+        found = next((p for p in container.demux(stream) if p.size and p.is_keyframe), None)
+    except av.FFmpegError:
+        return False
+    return found is not None and found.pts is not None and found.pts <= pts
 
 
 def is_decodable(stream: Stream) -> bool:

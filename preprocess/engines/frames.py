@@ -19,7 +19,7 @@ from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Opening, Outcome
-from preprocess.native import arm_decoder, open_input
+from preprocess.native import arm_decoder, open_input, seek_before
 from preprocess.plan import Plan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _BT709, _LIMITED = 1, 1  # ITU-T H.273 code points as FFmpeg numbers them
 _SKIP_DEBLOCKING_FROM = 2.0
 """Where the picture shrinks this much, the decoder's deblocking is averaged away: 20-28 % of 4K
 decoding for at most 0.5 VMAF at a reduction of 3."""
-_SEEK_BEFORE_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +228,10 @@ class _Reader:
         return self._plan.start_s > 0
 
     def _seek(self) -> None:
-        pts = self._plan.source_pts[0]
-        before = 0 if self._opening.demuxer == "mov" else _SEEK_BEFORE_S
-        target = pts - int(before / Fraction(self._stream.time_base))
-        with suppress(av.FFmpegError):  # not seekable: reading from the start finds it, too
-            self._source.seek(target, stream=self._stream, backward=True)
-            self._stream.codec_context.flush_buffers()
-            if isinstance(self._sound, SoundEncoder):
-                self._sound.stream.codec_context.flush_buffers()
+        seek_before(self._source, self._stream, self._plan.source_pts[0], self._opening.demuxer)
+        self._stream.codec_context.flush_buffers()
+        if isinstance(self._sound, SoundEncoder):
+            self._sound.stream.codec_context.flush_buffers()
 
     def _one_pass(self, base: int, decoded: _Pipe, filtered: _Pipe) -> None:
         finder = _Finder(self._slots, exact=self._plan.exact_pts)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import av
 from av.bitstream import BitStreamFilterContext
 
 from preprocess.engines import mp4
 from preprocess.engines.failures import PlanMismatch
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Opening, Outcome
-from preprocess.native import open_input
+from preprocess.native import open_input, seek_before
 from preprocess.plan import Plan, Slice
 from preprocess.probe import nal
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-_SEEK_BEFORE_S = 2
-"""Sound of a moment may be stored this long before its picture in files without an index."""
 _TAGS = {"hevc": "hvc1", "h264": "avc1"}
 """Sample entries with the parameter sets in the index; QuickTime plays no others."""
 
@@ -54,8 +50,8 @@ def copy_packets(
         )
         pictures = _PictureCopier(stream, output, plan, plan.slice)
         sound = sound_track(plan, source, output, clock)
-        if plan.start_s > 0 or plan.slice.first_pts != 0:
-            _seek(source, stream, plan.slice.first_pts, opening)
+        if plan.start_s > 0:
+            seek_before(source, stream, plan.slice.first_pts, opening.demuxer)
         _copy(source, output, pictures, sound, progress)
     mp4.settle_durations(path)
     return Outcome(
@@ -63,15 +59,6 @@ def copy_packets(
         picture_digests=tuple(pictures.digests),
         sound_digests=tuple(sound.digests) if sound is not None else (),
     )
-
-
-def _seek(source: InputContainer, stream: VideoStream, pts: int, opening: Opening) -> None:
-    if opening.demuxer == "mov":
-        source.seek(pts, stream=stream, backward=True)
-        return
-    before = pts - int(_SEEK_BEFORE_S / Fraction(stream.time_base))
-    with suppress(av.FFmpegError):  # not seekable: reading from the start finds it, too
-        source.seek(before, stream=stream, backward=True)
 
 
 def _copy(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import av
@@ -13,6 +12,7 @@ import av
 from preprocess.engines.failures import PlanMismatch, SoundLost
 from preprocess.native import arm_decoder
 from preprocess.plan import AudioAction, Plan
+from preprocess.probe import nal
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -90,8 +90,7 @@ class SoundCopier:
         if abs(time_s - expected_s) > 2 * self._frame_s:
             msg = f"a hole in the sound at {float(time_s):.3f} s"
             raise PlanMismatch(msg)
-        data = bytes(packet)
-        self.digests.append(blake2b(data, digest_size=12).hexdigest())
+        self.digests.append(nal.sound_digest(bytes(packet)))
         tick = Fraction(1, self._rate)
         packet.time_base = tick
         packet.pts = packet.dts = (

@@ -1,4 +1,7 @@
-"""Coded pictures as NAL units (H.264: ITU-T H.264 7.3.1; HEVC: ITU-T H.265 7.3.1)."""
+"""Coded pictures and sound, apart from how containers frame them.
+
+NAL units (H.264: ITU-T H.264 7.3.1; HEVC: ITU-T H.265 7.3.1), ADTS (ISO/IEC 13818-7 6.2).
+"""
 
 from __future__ import annotations
 
@@ -80,3 +83,10 @@ def picture_digest(codec: str, data: bytes, prefix: int | None) -> str:
             digest.update(unit.rstrip(b"\0"))
             digest.update(b"\0\0\1")
     return digest.hexdigest()
+
+
+def sound_digest(data: bytes) -> str:
+    """Digest of a sound packet; the ADTS header that MPEG-TS puts before AAC is left out."""
+    adts = len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0  # noqa: PLR2004
+    header = 0 if not adts else 7 if data[1] & 1 else 9
+    return blake2b(data[header:], digest_size=12).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import av
@@ -68,7 +67,7 @@ def _digests(fd: int, opening: Opening, facts: Facts) -> tuple[tuple[str, ...], 
             if packet.stream_index == video.stream:
                 pictures.append(nal.picture_digest(video.codec, data, prefix))
             else:
-                sounds.append(blake2b(data, digest_size=12).hexdigest())
+                sounds.append(nal.sound_digest(data))
     return tuple(pictures), tuple(sounds)
 
 

@@ -14,6 +14,7 @@ import av
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.native import is_decodable
+from preprocess.probe import nal
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
     MAX_PICTURES,
@@ -40,6 +41,8 @@ class _Seen:
     sizes: list[int] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
+    kinds: list[SyncKind] = field(default_factory=list)
+    """Of each of ``keys``."""
     exact: bool = True
 
     def add(self, packet: Packet) -> int:
@@ -51,6 +54,7 @@ class _Seen:
             stamp = self.pts[-1] + (self.durations[-1] or 1) if self.pts else 0
         if packet.is_keyframe:
             self.keys.append(len(self.pts))
+            self.kinds.append(_kind(packet))
         self.pts.append(stamp)
         self.sizes.append(packet.size)
         self.durations.append(packet.duration or 0)
@@ -61,7 +65,9 @@ class _Seen:
         dropped = len(self.pts) - count
         if dropped > 0:
             del self.pts[:dropped], self.sizes[:dropped], self.durations[:dropped]
-            self.keys = [key - dropped for key in self.keys if key >= dropped]
+            kept = sum(1 for key in self.keys if key >= dropped)
+            self.keys = [key - dropped for key in self.keys[-kept:]] if kept else []
+            self.kinds = self.kinds[-kept:] if kept else []
 
     def usual_duration(self) -> int:
         """Ticks for which a picture usually stays."""
@@ -122,13 +128,24 @@ def _table(scan: _Scan, stream: Stream) -> PictureTable:
         time_base=Fraction(stream.time_base or Fraction(1, 1000)),
         pts=tuple(picture.pts[start:]),
         sizes=tuple(picture.sizes[start:]),
-        sync=tuple(Sync(index=key - start, kind=SyncKind.UNSEEN) for key in picture.keys),
+        sync=tuple(
+            Sync(index=key - start, kind=kind)
+            for key, kind in zip(picture.keys, picture.kinds, strict=True)
+        ),
         at_start=scan.at_start and start == 0,
         at_end=scan.at_end,
         last_duration=picture.usual_duration(),
         origin_pts=scan.origin or 0,
         exact_pts=picture.exact,
     )
+
+
+def _kind(packet: Packet) -> SyncKind:
+    context = packet.stream.codec_context
+    codec = context.codec.canonical_name if context else ""
+    if codec not in ("h264", "hevc"):
+        return SyncKind.UNSEEN
+    return nal.sync_kind(codec, bytes(packet), nal.length_size(codec, context.extradata))
 
 
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet]:

@@ -352,8 +352,8 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
 
 def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: Stream) -> VideoTrack:
     """Read what the key pictures promise that a window may start from."""
-    if video.codec not in ("h264", "hevc"):
-        return video
+    if source.movie is None or video.codec not in ("h264", "hevc"):
+        return video  # a scan has seen them all
     table = video.table
     wanted = tables.start_candidates(table, source.request)
     if not wanted:

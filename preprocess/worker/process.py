@@ -99,10 +99,11 @@ class Process:
         while time.monotonic() < give_up and not self.has_ended():
             time.sleep(_POLL_S)
         with self._lock:
-            self.kill()  # even if it has ended: it may have children
-            self._ended = True
-            with suppress(subprocess.TimeoutExpired):
-                self._popen.wait(_COLLECT_S)
+            if not self._ended:
+                self.kill()  # even if it is dead already: it may have children
+                self._ended = True
+                with suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(_COLLECT_S)
             return None if self._status_lost else self._popen.returncode
 
     def close(self) -> None:

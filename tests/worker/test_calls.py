@@ -160,6 +160,7 @@ def test_the_deadline_holds_while_progress_comes_in() -> None:
 def test_children_of_the_worker_die_with_it(op: str, tmp_path: Path) -> None:
     path = tmp_path / "pid"
     with path.open("w+") as file, faulty() as worker:
+        call(worker, "echo")
         with pytest.raises(PreparationFailed):
             worker.call(op, {}, fds=[file.fileno()], budget=budget(deadline_s=1.5))
         assert wait_until_dead(int(path.read_text()))

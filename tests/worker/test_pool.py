@@ -42,8 +42,8 @@ def next_pid() -> object:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    """A pool with short patience."""
-    pool = Pool(max_calls=3, idle_s=0.3, max_idle=2)
+    """A small pool."""
+    pool = Pool(max_calls=3, max_idle=2)
     yield pool
     pool.shutdown()
 
@@ -92,13 +92,15 @@ def test_a_worker_is_replaced_after_its_share_of_calls(pool: Pool) -> None:
     assert not has_pid(pids[0])
 
 
-def test_a_worker_that_was_idle_for_long_is_replaced(pool: Pool) -> None:
+def test_a_worker_that_was_idle_for_long_is_replaced() -> None:
+    pool = Pool(idle_s=0.3)
     with pool.lease(module=FAULTY) as worker:
         pid = pid_of(worker)
     time.sleep(0.4)
     with pool.lease(module=FAULTY) as other:
         assert pid_of(other) != pid
     assert not has_pid(worker.pid)
+    pool.shutdown()
 
 
 def test_a_worker_that_nobody_wants_ends_by_itself() -> None:
@@ -110,9 +112,9 @@ def test_a_worker_that_nobody_wants_ends_by_itself() -> None:
 
 def test_a_worker_that_is_wanted_again_stays() -> None:
     with faulty() as worker:
-        worker.rest(0.2)
+        worker.rest(0.5)
         worker.rest(None)
-        time.sleep(0.4)
+        time.sleep(0.8)
         pid_of(worker)
 
 

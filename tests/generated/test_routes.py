@@ -1,0 +1,156 @@
+"""Each generated clip takes the route its recipe is for, and comes out right."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures import reading, recipes
+from fixtures.clips import make_clip
+from preprocess import (
+    Intent,
+    Limits,
+    Mode,
+    Report,
+    Route,
+    Status,
+    Target,
+    load_profile,
+    process_file,
+)
+from tests import second_reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fixtures.spec import ClipSpec
+
+pytestmark = pytest.mark.skipif(not reading.have_ffmpeg(), reason="no ffmpeg to read results with")
+
+PROFILE = load_profile("seedance-2-0-mini")
+# Not available yet: a typed rejection says so.
+VARIABLE = {"encode-vfr", "encode-vfr-b", "encode-jitter-14"}
+
+
+def wanted_route(spec: ClipSpec) -> str | None:
+    """The route in the recipe's name; ``None`` where several are right."""
+    route = spec.name.split("-", 1)[0]
+    return route if route in {"keep", "rewrap", "cut", "encode"} else None
+
+
+def prepared(spec: ClipSpec, folder: Path, mode: Mode, limits: Limits = Limits.SAFE) -> Report:
+    """Make the clip and prepare it."""
+    source = make_clip(spec, folder / f"{spec.name}{spec.container.suffix}")
+    return process_file(
+        source,
+        intent=Intent(mode=mode, limits=limits),
+        target=Target(directory=folder, stem=f"{spec.name}-{mode}"),
+    )
+
+
+def check_pictures(report: Report, source: Path, first: int, step: Fraction) -> None:
+    """The pictures of the result are those of the source from *first* on, none lost or moved."""
+    assert report.output is not None
+    assert report.plan is not None
+    numbers = reading.frame_numbers(report.output)
+    assert numbers == reading.frame_numbers(report.output, honour_edit_list=False)
+    assert numbers == [first + int(n / step) for n in range(report.plan.expected.frames)]
+    if report.plan.route in (Route.REWRAP, Route.CUT):
+        ours = reading.frame_hashes(report.output)
+        theirs = reading.frame_hashes(source)
+        assert theirs[first : first + len(ours)] == ours
+
+
+@pytest.mark.parametrize(
+    "spec", [*recipes.SHORT, *recipes.CUT, *recipes.ENCODE], ids=lambda spec: spec.name
+)
+def test_a_clip_takes_its_route_and_comes_out_right(spec: ClipSpec, tmp_path: Path) -> None:
+    report = prepared(spec, tmp_path, Mode.EDIT)
+    if spec.name in VARIABLE:
+        assert report.status is Status.REJECTED
+        assert [reason.rule for reason in report.reasons] == ["video.variable_rate"]
+        return
+
+    assert report.error is None, report.error
+    assert report.plan is not None
+    assert report.plan.route.label == wanted_route(spec), [r.sentence() for r in report.reasons]
+    assert report.output is not None
+    assert not report.attempts
+    assert second_reader.accept_objections(report.output, PROFILE) == []
+    if report.plan.route is Route.KEEP:
+        assert report.output.read_bytes() == report.input.read_bytes()
+        return
+    step = report.plan.expected.frame_rate / spec.frame_rate
+    check_pictures(report, report.input, 0, step if step > Fraction(11, 10) else Fraction(1))
+    check_sound(report, spec, Fraction(0))
+
+
+def check_sound(report: Report, spec: ClipSpec, start_s: Fraction) -> None:
+    """The sound at start, middle and end of the result tells the time of its picture."""
+    if spec.sound is None:
+        return
+    assert report.output is not None
+    assert report.plan is not None
+    length = report.plan.expected.duration_s
+    begins = max(Fraction(0), spec.sound.start_s - start_s)
+    ends = length
+    if spec.sound.duration_s is not None:
+        ends = min(length, spec.sound.start_s + spec.sound.duration_s - start_s)
+    moments = [begins + Fraction(1, 5), (begins + ends) / 2, ends - Fraction(3, 10)]
+    heard = reading.sound_times(report.output, moments)
+    told = [None if t is None else float(t) - float(start_s) for t in heard]
+    drift = float(Fraction(1, 1000)) if report.plan.retimed else 0.0
+    for moment, time in zip(moments, told, strict=True):
+        allowed = second_reader.MAX_SKEW_S + drift * float(moment)
+        assert time is not None, f"silence at {float(moment):.2f} s"
+        assert abs(time - float(moment)) <= allowed, (moments, told)
+
+
+@pytest.mark.parametrize(
+    "spec", [s for s in recipes.CUT if s.duration_s <= 26], ids=lambda spec: spec.name  # noqa: PLR2004
+)
+def test_extend_keeps_the_tail(spec: ClipSpec, tmp_path: Path) -> None:
+    """The continuation starts where the clip ends, so the last picture is the source's last."""
+    report = prepared(spec, tmp_path, Mode.EXTEND)
+
+    assert report.error is None, report.error
+    assert report.output is not None
+    assert report.plan is not None
+    assert second_reader.accept_objections(report.output, PROFILE) == []
+    first = spec.frames - report.plan.expected.frames
+    check_pictures(report, report.input, first, Fraction(1))
+    assert report.plan.start_s <= spec.frames / spec.frame_rate - 15 + Fraction(21, 20)
+    check_sound(report, spec, first / spec.frame_rate)
+
+
+@pytest.mark.parametrize("spec", recipes.UNSETTLED, ids=lambda spec: spec.name)
+def test_edit_lists_and_skew_are_resolved(spec: ClipSpec, tmp_path: Path) -> None:
+    """What an edit list hides is not in the result, and sound stays with its picture."""
+    report = prepared(spec, tmp_path, Mode.EDIT)
+
+    assert report.error is None, report.error
+    assert report.output is not None
+    assert report.plan is not None
+    assert second_reader.accept_objections(report.output, PROFILE) == []
+    shown = reading.frame_numbers(report.input, most=1)
+    check_pictures(report, report.input, shown[0] or 0, Fraction(1))
+    check_sound(report, spec, (shown[0] or 0) / spec.frame_rate)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [s for s in recipes.ENCODE if s.codec == "libx265"],
+    ids=lambda spec: spec.name,
+)
+def test_documented_limits_copy_hevc(spec: ClipSpec, tmp_path: Path) -> None:
+    """HEVC is inside the documented limits, so nothing is encoded where a clean cut exists."""
+    report = prepared(spec, tmp_path, Mode.EDIT, Limits.DOCUMENTED)
+
+    assert report.error is None, report.error
+    assert report.plan is not None
+    assert report.plan.route is Route.CUT
+    assert report.output is not None
+    assert second_reader.accept_objections(report.output, PROFILE, "documented") == []
+    check_pictures(report, report.input, 0, Fraction(1))
