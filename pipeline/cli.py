@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from types import FrameType
 
 WORKING_COMMANDS = frozenset({"probe", "check", "plan", "normalize"})
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of the signal, as shells count."""
 
+_SIGNALLED = 128
+"""Added to the number of the signal that ended us, as shells do: 130 after Ctrl-C."""
 _HELP = frozenset({"--help", "-h", "--version"})
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal told us to stop; ``args[0]`` is its number."""
+class Interrupted(BaseException):
+    """A signal told us to stop."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 def main() -> NoReturn:
@@ -27,10 +33,9 @@ def main() -> NoReturn:
             signal.signal(number, _interrupt)
     try:
         _run(sys.argv[1:])
-    except KeyboardInterrupt as stop:
-        number = stop.args[0] if isinstance(stop, Interrupted) else signal.SIGINT
-        print("clipready: interrupted; nothing unfinished was left behind", file=sys.stderr)  # noqa: T201
-        sys.exit(128 + number)
+    except Interrupted as stop:
+        sys.stderr.write("clipready: interrupted; nothing unfinished was left behind\n")
+        sys.exit(_SIGNALLED + stop.number)
     sys.exit(0)
 
 
@@ -42,15 +47,22 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _run(words: list[str]) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks must not end the work.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # What is imported now lives as long as we do; looking through it for garbage is wasted.
+    gc.disable()
     if needs_worker(words):
         from preprocess import prestart  # noqa: PLC0415 - not for --help
 
         prestart()
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal's encoding lacks must not end the work.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        import pipeline.request  # noqa: PLC0415 - while the worker starts
+        import pipeline.work  # noqa: F401, PLC0415 - as above
     from pipeline.commands import app  # noqa: PLC0415 - after the worker was started
 
+    gc.freeze()
+    gc.enable()
     app(args=words, prog_name="clipready")
 
 

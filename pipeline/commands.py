@@ -96,7 +96,8 @@ def check(files: list[str], asked: Asked) -> None:
 def plan(files: list[str], asked: Asked) -> None:
     """Say what would be done to each FILE, and why.
 
-    And what comes out, and what its seconds cost. Nothing is written. Put -- before names that start with a dash.
+    And what comes out, and what its seconds cost. Nothing is written. Put -- before names that
+    start with a dash.
     """
     from pipeline import request, work  # noqa: PLC0415 - as in `probe`
 
@@ -122,12 +123,15 @@ def normalize(files: list[str], asked: Asked) -> None:
 
     call, voice = request.asking(files, asked), voice_for(asked)
     results = []
-    for task in call.tasks:
-        with voice.working(task, len(call.tasks)) as on_progress:
-            report = work.prepare(task, call, on_progress)
-        voice.prepared(task, report)
-        results.append((task, report))
-    voice.ended(results)
+    try:
+        for task in call.tasks:
+            with voice.working(task, len(call.tasks)) as on_progress:
+                report = work.prepare(task, call, on_progress)
+            voice.prepared(task, report)
+            results.append((task, report))
+    finally:  # after Ctrl-C too: what is done, is done
+        if results:
+            voice.ended(results)
     _exit(report.status for _, report in results)
 
 

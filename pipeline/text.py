@@ -52,7 +52,7 @@ def taken_text(seconds: float) -> str:
     """How long work took: ``0.08 s``, ``3.2 s``, ``2:05``."""
     if seconds < 1:
         return f"{seconds:.2f} s"
-    if seconds < _MINUTE_S:
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     return f"{minutes}:{rest:02}"

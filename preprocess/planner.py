@@ -68,13 +68,15 @@ def decide(
         return Rejection(reasons=tuple(objections))
     case = _case(facts, profile, intent)
     findings = [finding for rule in RULES for finding in rule(case)]
+    changes = [finding for finding in findings if isinstance(finding, Change)]
+    route = max((at_least, *(change.route for change in changes)))
+    changes += _no_copy(case, route)
+    route = max((at_least, *(change.route for change in changes)))
+    if route is Route.ENCODE:
+        findings += picture.reachable(case)
     objections += file.obstacles(findings)
     if objections:
         return Rejection(reasons=_unique(objections))
-    changes = [finding for finding in findings if isinstance(finding, Change)]
-    route = max((change.route for change in changes), default=Route.KEEP)
-    changes += _no_copy(case, max(route, at_least))
-    route = max((at_least, route, *(change.route for change in changes)))
     reasons = _unique(change.reason for change in changes)
     return _plan(case, profile, route, reasons)
 
@@ -99,12 +101,18 @@ def _unique(reasons: object) -> tuple[Reason, ...]:
     return tuple(dict.fromkeys(reasons))  # type: ignore[call-overload,no-any-return]
 
 
-def _no_copy(case: Case, route: Route) -> list[Finding]:
+def _no_copy(case: Case, route: Route) -> list[Change]:
     """Packets can only be copied from a proven start to a proven end."""
     chosen = case.chosen
     if route not in (Route.REWRAP, Route.CUT):
         return []
-    if chosen.slice is not None and (route is Route.CUT or not chosen.given_up_s):
+    all_of_it = chosen.slice is not None and not chosen.given_up_s
+    if chosen.whole and not chosen.too_long:
+        cheapest = route if all_of_it else Route.ENCODE
+    else:
+        # Not only what was too long: on its grid a clip can get longer than it was.
+        cheapest = Route.CUT if clock.can_cut(case) else Route.ENCODE
+    if cheapest <= route:
         return []
     return [
         Change(
@@ -112,9 +120,9 @@ def _no_copy(case: Case, route: Route) -> list[Finding]:
                 rule="video.boundary",
                 measured="no safe first picture" if chosen.slice is None else "an unclean end",
                 limit="an IDR picture first, a clean boundary last",
-                fix="encoded",
+                fix="encoded" if cheapest is Route.ENCODE else "cut at a clean boundary",
             ),
-            Route.ENCODE,
+            cheapest,
         )
     ]
 
@@ -185,6 +193,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
     audio = sound.plan_audio(case, ShortAction.NONE)
     assert chosen.slice is not None  # noqa: S101 - `_no_copy` has looked
     assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
+    too_large = case.facts.size_bytes > case.accept.max_bytes
     expected = Expected(
         route=route,
         container=case.target.container,
@@ -197,7 +206,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
         video_codec=video.codec,
         pixel_format=video.pixel_format,
         audio_codec=_audio_codec(case, audio),
-        max_bytes=case.accept.max_bytes,
+        max_bytes=case.target.max_bytes if too_large else case.accept.max_bytes,
     )
     plan = Plan(
         route=route,
@@ -217,10 +226,10 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
 
 
 def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> Plan:
-    video, chosen, target = case.video, case.chosen, case.target
+    video, chosen, target = case.video, _capped(case), case.target
     assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
     shape = target_picture(video, target.size_limits, case.intent, _rendered_sizes(profile))
-    assert shape is not None  # noqa: S101 - `picture.sides` has looked
+    assert shape is not None  # noqa: S101 - `picture.reachable` has looked
     short = _short_action(case)
     audio = sound.plan_audio(case, short)
     frames = _filled(case, chosen, short)
@@ -255,6 +264,16 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> Plan:
         audio=audio,
     )
     return _priced(plan, profile)
+
+
+def _capped(case: Case) -> Chosen:
+    """The pictures of an encode, which keeps the target's cap where more is accepted."""
+    chosen, cap_s = case.chosen, case.target.max_duration_s
+    if chosen.rate is None or chosen.frames <= int(cap_s * chosen.rate):
+        return chosen
+    accept = case.accept.model_copy(update={"max_duration_s": cap_s})
+    window = case.intent.wanted_window
+    return choose(case.video, case.facts.audio, window, accept, case.target, case.tolerances)
 
 
 def _rendered_sizes(profile: Profile) -> tuple:  # type: ignore[type-arg]

@@ -44,9 +44,9 @@ def find_cadence(
     rate is taken when every picture lies within *rewrite_s* of its grid. Any other rate has to be
     kept within *exact_s*: nearly every run fits *some* rate loosely.
     """
-    if len(pts) < 2 or pts[-1] <= pts[0]:
+    measured = _average_rate(pts, time_base)
+    if measured is None:
         return None
-    measured = Fraction(len(pts) - 1) / ((pts[-1] - pts[0]) * time_base)
     standard = [
         Cadence(rate=rate, deviation_s=deviation(pts, time_base, rate))
         for rate in _near_standard_rates(measured, snap)
@@ -54,11 +54,23 @@ def find_cadence(
     best = min(standard, key=lambda found: found.deviation_s, default=None)
     if best is not None and best.deviation_s <= rewrite_s:
         return best
-    own_rate = measured.limit_denominator(1001)
-    if own_rate <= 0:
+    own = own_cadence(pts, time_base)
+    return own if own is not None and own.deviation_s <= exact_s else None
+
+
+def own_cadence(pts: Sequence[int], time_base: Fraction) -> Cadence | None:
+    """The average rate of *pts*, standard or not, and how well it is kept."""
+    measured = _average_rate(pts, time_base)
+    rate = measured.limit_denominator(1001) if measured is not None else Fraction(0)
+    if rate <= 0:
         return None
-    own = Cadence(rate=own_rate, deviation_s=deviation(pts, time_base, own_rate))
-    return own if own.deviation_s <= exact_s else None
+    return Cadence(rate=rate, deviation_s=deviation(pts, time_base, rate))
+
+
+def _average_rate(pts: Sequence[int], time_base: Fraction) -> Fraction | None:
+    if len(pts) < 2 or pts[-1] <= pts[0]:  # noqa: PLR2004 - one picture has no rate
+        return None
+    return Fraction(len(pts) - 1) / ((pts[-1] - pts[0]) * time_base)
 
 
 def _near_standard_rates(measured: Fraction, snap: Fraction) -> Iterable[Fraction]:

@@ -68,12 +68,12 @@ def _clock(expected: Expected, facts: Facts, video: VideoTrack) -> Iterator[Chec
         lengths["sound"] = facts.audio.duration_s
         lengths["sound, edits ignored"] = facts.audio.media_duration_s
     known = {name: length for name, length in lengths.items() if length is not None}
-    longest = max(known, key=lambda name: known[name])
+    longest = max(known, key=lambda name: known[name], default="")
     complete = video.duration_s is not None and video.table.at_end
     yield Check(
         name="duration",
         ok=complete and known[longest] <= expected.max_duration_s,
-        measured=f"{seconds_text(known[longest])} ({longest})",
+        measured=f"{seconds_text(known[longest])} ({longest})" if known else "unknown",
     )
     plain = video.edit in (EditShape.NONE, EditShape.PLAIN)
     yield Check(name="video_edit_list", ok=plain, measured=video.edit.value)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from preprocess.facts import AudioTrack, PictureTable, SyncKind, VideoTrack
 from preprocess.intent import Window, WindowKind
 from preprocess.plan import Slice
 from preprocess.profiles.model import AcceptVideo, TargetVideo, Tolerances
-from preprocess.timing import Cadence, clean_ends, conforming_rate, divisor, find_cadence, repeats
+from preprocess.timing import (
+    Cadence,
+    clean_ends,
+    conforming_rate,
+    deviation,
+    divisor,
+    find_cadence,
+    own_cadence,
+    repeats,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +29,8 @@ class Chosen:
     """Shown pictures in display order, ticks of the table."""
     whole: bool
     """Nothing shown lies outside."""
+    doubled: bool
+    """Pictures share a time stamp."""
     too_long: bool
     """The clip is longer than allowed, so a part of it was chosen."""
     longest_s: Fraction | None
@@ -70,32 +81,37 @@ def choose(
 ) -> Chosen:
     """Choose the pictures of *window* and the best lossless slice of them."""
     table = video.table
-    shown = sorted({pts for pts in _settled(table) if table.is_shown(pts)})
+    packets = [pts for pts in _settled(table) if pts >= table.origin_pts and table.is_shown(pts)]
+    shown = sorted(set(packets))
     longest_s = longest_track_s(video, audio)
     too_long = longest_s is None or longest_s > accept.max_duration_s
-    spans = window.kind is WindowKind.SPAN
-    cap_s = target.max_duration_s if too_long or spans else None
-    cadence = _cadence(shown, video, target, tolerances)
-    rate = conforming_rate(cadence.rate, target.min_rate, target.max_rate) if cadence else None
-    repeat = repeats(cadence.rate, target.min_rate) if cadence and rate else 1
-    pick_every = divisor(cadence.rate, target.max_rate) if cadence and rate else 1
-    max_frames = int(cap_s * rate) if cap_s is not None and rate else len(shown) * repeat
+    part = too_long or window.kind is WindowKind.SPAN
+    cap_s = target.max_duration_s if part else accept.max_duration_s
+    cadence = _cadence(shown, video, accept, target, tolerances)
+    if cadence is None and part:  # what is uneven may lie outside
+        near = _in_window(shown, table, window, cap_s, None)
+        cadence = _cadence(near, video, accept, target, tolerances)
+    pts = _in_window(shown, table, window, cap_s, cadence) if part else shown
+    rate, repeat, pick_every = _conformed(cadence, accept, target)
+    max_frames = int(cap_s * rate) if rate is not None else len(pts)
     room = max(1, (max_frames // repeat) if repeat > 1 else max_frames * pick_every)
-    pts = _in_window(shown, table, window, cap_s, room, cadence is not None)
+    if rate is not None:
+        pts = pts[-room:] if window.kind is WindowKind.TAIL else pts[:room]
+    if cadence is not None and pts and len(pts) != len(shown):
+        off_s = deviation(pts, table.time_base, cadence.rate)
+        cadence = replace(cadence, deviation_s=off_s) if off_s <= tolerances.rewrite_s else None
     whole = len(pts) == len(shown) and table.at_start and table.at_end
-    # The window may hold less than the table: its cadence is what counts.
-    if cadence is not None and len(pts) != len(shown):
-        cadence = _cadence(list(pts), video, target, tolerances) or cadence
     found = _best_slice(table, window, pts, room, tolerances)
     step_s = 1 / cadence.rate if cadence else Fraction(0)
     lossless, frames, first = found if found is not None else (None, 0, 0)
     return Chosen(
         pts=tuple(pts),
         whole=whole,
+        doubled=bool(pts) and sum(pts[0] <= p <= pts[-1] for p in packets) > len(pts),
         too_long=too_long,
         longest_s=longest_s,
         cadence=cadence,
-        rate=rate,
+        rate=rate if cadence is not None else None,
         repeat=repeat,
         pick_every=pick_every,
         max_frames=max_frames,
@@ -124,32 +140,57 @@ def _settled(table: PictureTable) -> tuple[int, ...]:
 
 
 def _cadence(
-    shown: list[int], video: VideoTrack, target: TargetVideo, tolerances: Tolerances
+    shown: list[int],
+    video: VideoTrack,
+    accept: AcceptVideo,
+    target: TargetVideo,
+    tolerances: Tolerances,
 ) -> Cadence | None:
     if len(shown) == 1:
         # One picture has no cadence; headers of such files say anything from 0 to 90000.
         said = video.frame_rate_from_header or Fraction(0)
         rate = said if target.min_rate <= said <= target.max_rate else target.min_rate
         return Cadence(rate=rate, deviation_s=Fraction(0))
-    return find_cadence(
+    found = find_cadence(
         shown,
         video.table.time_base,
         snap=tolerances.rate_snap,
         rewrite_s=tolerances.rewrite_s,
         exact_s=tolerances.constant_s,
     )
+    if found is None or found.deviation_s <= tolerances.constant_s:
+        return found
+    # A clip that is constant and accepted at its own rate is not moved to a nicer one.
+    own = own_cadence(shown, video.table.time_base)
+    fits = own is not None and own.deviation_s <= tolerances.constant_s
+    return own if own is not None and fits and _is_accepted(own.rate, accept) else found
+
+
+def _is_accepted(rate: Fraction, accept: AcceptVideo) -> bool:
+    return accept.min_rate <= rate <= accept.max_rate
+
+
+def _conformed(
+    cadence: Cadence | None, accept: AcceptVideo, target: TargetVideo
+) -> tuple[Fraction | None, int, int]:
+    """Rate of the result, how often each picture is written, of how many one is."""
+    if cadence is None or _is_accepted(cadence.rate, accept):
+        return (cadence.rate if cadence else None), 1, 1
+    rate = conforming_rate(cadence.rate, target.min_rate, target.max_rate)
+    if rate is None:
+        return None, 1, 1
+    return rate, repeats(cadence.rate, target.min_rate), divisor(cadence.rate, target.max_rate)
 
 
 def _in_window(
     shown: list[int],
     table: PictureTable,
     window: Window,
-    cap_s: Fraction | None,
-    room: int,
-    constant: bool,  # noqa: FBT001 - a fact about the clip, named at the only call
+    cap_s: Fraction,
+    cadence: Cadence | None,
 ) -> list[int]:
-    """The shown pictures inside *window*, at most *room* where the rate is constant."""
-    half = Fraction(table.last_duration, 2) * table.time_base
+    """The shown pictures inside *window*, none of them *cap_s* or more from its anchored end."""
+    half = 1 / (2 * cadence.rate) if cadence is not None else Fraction(0)
     if window.kind is WindowKind.SPAN:
         end_s = window.end_s
         shown = [
@@ -158,14 +199,9 @@ def _in_window(
             if table.since_origin_s(pts) >= window.start_s - half
             and (end_s is None or table.since_origin_s(pts) < end_s - half)
         ]
-    if cap_s is None or not shown:
-        return shown
-    tail = window.kind is WindowKind.TAIL
-    if constant:
-        return shown[-room:] if tail else shown[:room]
-    cap = int(cap_s / table.time_base)
-    if tail:
-        return [pts for pts in shown if pts >= shown[-1] + table.last_duration - cap]
+    cap = -(-cap_s // table.time_base)
+    if window.kind is WindowKind.TAIL:
+        return [pts for pts in shown if pts > shown[-1] - cap]
     return [pts for pts in shown if pts < shown[0] + cap]
 
 
@@ -187,9 +223,7 @@ def _best_slice(
     return None
 
 
-def _slice_from(
-    table: PictureTable, start: int, last: int, room: int
-) -> tuple[Slice, int] | None:
+def _slice_from(table: PictureTable, start: int, last: int, room: int) -> tuple[Slice, int] | None:
     first = table.pts[start]
     kept = [(n, pts) for n, pts in enumerate(table.pts[start:]) if pts >= first]
     order = [pts for _, pts in kept]

@@ -475,10 +475,25 @@ def looser_limits() -> st.SearchStrategy[tuple[str, object]]:
     return _changed(LOOSER)
 
 
+class MovedProfile(Profile):
+    """A profile that is printed as its differences from the real one."""
+
+    def __repr__(self) -> str:
+        parts = [(str(level), accept, PROFILE.accept(level)) for level, accept in self.accepts.items()]
+        parts.append(("target", self.target, PROFILE.target))
+        moved = [
+            f"{name}.{field} = {value}"
+            for name, new, old in parts
+            for field, value in new
+            if value != getattr(old, field)
+        ]
+        return f"profile with {', '.join(moved) or 'nothing moved'}"
+
+
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     """The real profile, or one with a few limits moved without contradiction."""
-    profile = PROFILE
+    profile: Profile = MovedProfile(**dict(PROFILE))
     for _ in range(draw(st.integers(0, 2))):
         if draw(st.booleans()):
             profile = loosened(profile, *draw(looser_limits()))

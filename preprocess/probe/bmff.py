@@ -172,6 +172,11 @@ class Movie:
     """Offset at which the boxes say the file ends."""
     bytes_read: int = 0
 
+    @property
+    def has_simple_edits(self) -> bool:
+        """Whether every track has at most one media edit, at rate 1."""
+        return all(self.edit_offset(track) is not None for track in self.tracks)
+
     def edit_offset(self, track: Track) -> tuple[Fraction, int] | None:
         """(empty seconds, media time) of a track with at most one media edit at rate 1.
 
@@ -366,7 +371,6 @@ def _mdhd(body: bytes, movie: Movie, track: Track) -> None:
 # Names that muxers write for everybody; anything else tells the device or the software.
 _COMMON_HANDLERS = (
     *("videohandler", "videohandle", "soundhandler", "soundhandle", "datahandler", "metahandler"),
-    *("core media", "apple video media handler", "apple sound media handler", "apple alias"),
     *("iso media", "l-smash", "gpac iso", "bento4", "mainconcept", "subtitlehandler", "video", ""),
     *("audio", "sound", "stereo", "mono", "timecodehandler", "mp4 video media handler"),
     *("mp4 sound media handler", "google inc", "visual", "vide", "soun"),

@@ -104,7 +104,7 @@ def read_scanned(source: Source, stream: Stream, audio_stream: Stream | None) ->
     seen_s = (end - min(picture.pts, default=0)) * table.time_base
     return Read(
         table=table,
-        edit=EditShape.COMPLEX if scan.hidden or _has_edits(source, stream) else EditShape.NONE,
+        edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
         frames=len(picture.pts) if whole else None,
         duration_s=duration_s,
         media_duration_s=duration_s,
@@ -115,10 +115,8 @@ def read_scanned(source: Source, stream: Stream, audio_stream: Stream | None) ->
     )
 
 
-def _has_edits(source: Source, stream: Stream) -> bool:
-    # An indexed movie comes here only when its edit lists are beyond `Movie.edit_offset`.
-    del stream
-    return source.movie is None and source.container.format.name.startswith("mov")
+def _has_odd_edits(source: Source) -> bool:
+    return source.movie is not None and not source.movie.has_simple_edits
 
 
 def _table(scan: _Scan, stream: Stream) -> PictureTable:

@@ -43,7 +43,9 @@ class Source:
 
     container: InputContainer
     movie: bmff.Movie | None
-    """``None``: no index, or edit lists that FFmpeg has to resolve."""
+    """``None``: another container than MP4 and its relatives."""
+    indexed: bool
+    """The movie's index holds all samples, and its edit lists are simple enough to apply here."""
     request: ProbeRequest
 
 
@@ -117,7 +119,7 @@ def read_indexed(
         shown_from=clock.shown_from,
         shown_until=clock.shown_until,
     )
-    readable = _readable(stream, start, stop, size_bytes)
+    readable = _readable_pictures(stream, range(start, stop), size_bytes)
     audio, audio_readable = (
         _indexed_audio(movie, audio_stream, clock, (first, last), size_bytes)
         if audio_stream is not None
@@ -233,14 +235,24 @@ def _edit_shape(clock: _Clock) -> EditShape:
     return EditShape.TRIMS if trims else EditShape.PLAIN
 
 
-def _readable(stream: Stream, start: int, stop: int, size_bytes: int) -> int:
-    """Samples from *start* to *stop* whose bytes are inside the file."""
+def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> bool:
+    """Whether the bytes of *samples* are inside the file.
+
+    FFmpeg keeps uncompressed sound by chunks, not samples; those are chosen by their *times*.
+    """
     entries = stream.index_entries
-    stop = min(stop, len(entries))
-    outside = sum(
-        1 for i in range(start, stop) if entries[i].pos + entries[i].size > size_bytes
-    )
-    return stop - start - outside
+    if len(entries) >= samples.stop:
+        chosen = (entries[i] for i in samples)
+    else:
+        chosen = (entry for entry in entries if entry.timestamp in times)
+    return all(entry.pos + entry.size <= size_bytes for entry in chosen)
+
+
+def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:
+    """How many of *samples* have their bytes inside the file."""
+    entries = stream.index_entries
+    known = range(samples.start, min(samples.stop, len(entries)))
+    return sum(1 for i in known if entries[i].pos + entries[i].size <= size_bytes)
 
 
 def _indexed_audio(
@@ -272,9 +284,8 @@ def _indexed_audio(
     usual = median_low(deltas) if deltas else 0
     window_bytes = sum(track.sample_sizes(start, stop))
     window_s = sum(deltas) * tick
-    readable = _readable(stream, start, stop, size_bytes) >= min(
-        stop, len(stream.index_entries)
-    ) - min(start, len(stream.index_entries))
+    times = range(int(first / tick), int(last / tick) + 1)
+    readable = _readable(stream, range(start, stop), times, size_bytes)
     context = stream.codec_context
     rate = (context.sample_rate if context else None) or None
     frame = usual * (rate or 0) * tick

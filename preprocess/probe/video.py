@@ -113,15 +113,15 @@ def _with_movie(facts: Facts, movie: bmff.Movie) -> Facts:
 def _probe_opened(
     fd: int, facts: Facts, sniffed: Sniffed, movie: bmff.Movie | None, request: ProbeRequest
 ) -> Probed:
-    simple = movie is not None and all(movie.edit_offset(track) for track in movie.tracks)
-    opening = Opening(demuxer=sniffed.demuxer or "", ignore_edits=simple)
+    indexed = movie is not None and not movie.fragmented and movie.has_simple_edits
+    opening = Opening(demuxer=sniffed.demuxer or "", ignore_edits=indexed)
     try:
         with open_input(fd, opening) as container:
             facts = _container_facts(facts, container, movie)
             stream = choose_video(container, movie)
             if stream is None:
                 return Probed(facts=_without_picture(facts, container), opening=opening)
-            source = tables.Source(container, movie if simple else None, request)
+            source = tables.Source(container, movie, indexed, request)
             facts = _measure(facts, source, stream)
     except _DAMAGE as error:
         fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
@@ -225,7 +225,7 @@ def choose_audio(container: InputContainer) -> Stream | None:
 
 def _measure(facts: Facts, source: tables.Source, stream: Stream) -> Facts:
     audio_stream = choose_audio(source.container)
-    if source.movie is not None and not source.movie.fragmented:
+    if source.indexed:
         read = tables.read_indexed(source, stream, audio_stream, facts.size_bytes)
     else:
         read = scan.read_scanned(source, stream, audio_stream)
@@ -352,7 +352,7 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
 
 def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: Stream) -> VideoTrack:
     """Read what the key pictures promise that a window may start from."""
-    if source.movie is None or video.codec not in ("h264", "hevc"):
+    if not source.indexed or video.codec not in ("h264", "hevc"):
         return video  # a scan has seen them all
     table = video.table
     wanted = tables.start_candidates(table, source.request)

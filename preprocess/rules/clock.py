@@ -31,7 +31,7 @@ def window(case: Case) -> Iterable[Finding]:
                 fix=f"end the window by {seconds_text(wanted.start_s + cap)}",
             )
         )
-    elif not case.chosen.pts:
+    if not case.chosen.pts:
         length = case.video.duration_s
         yield Obstacle(
             Reason(
@@ -54,18 +54,17 @@ def window(case: Case) -> Iterable[Finding]:
 def duration(case: Case) -> Iterable[Finding]:
     """No track is longer than the cap."""
     chosen, cap = case.chosen, case.accept.max_duration_s
-    if case.intent.wanted_window.kind is WindowKind.SPAN or not chosen.too_long:
-        return
+    spans = case.intent.wanted_window.kind is WindowKind.SPAN
+    if not chosen.too_long or (spans and not chosen.whole):
+        return  # `window` has said that a part is taken
     longest = chosen.longest_s
     measured = seconds_text(longest) if longest is not None else f"over {seconds_text(cap)}"
     yield _take_part(case, "video.duration", measured, f"<= {seconds_text(cap)}")
 
 
 def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
-    chosen, tolerances = case.chosen, case.tolerances
+    chosen, lossless = case.chosen, can_cut(case)
     tail = case.intent.wanted_window.kind is WindowKind.TAIL
-    tolerance = tolerances.tail_tolerance_s if tail else tolerances.cut_tolerance_s
-    lossless = chosen.slice is not None and chosen.given_up_s <= tolerance
     where = "the end" if tail else "the beginning"
     if lossless:
         fix = f"{where} cut at a clean boundary, {seconds_text(chosen.given_up_s)} given up"
@@ -86,6 +85,14 @@ def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
         ),
         Route.CUT if lossless else Route.ENCODE,
     )
+
+
+def can_cut(case: Case) -> bool:
+    """Whether packets can be copied without giving up more of the window than is tolerated."""
+    tail = case.intent.wanted_window.kind is WindowKind.TAIL
+    tolerances = case.tolerances
+    tolerance = tolerances.tail_tolerance_s if tail else tolerances.cut_tolerance_s
+    return case.chosen.slice is not None and case.chosen.given_up_s <= tolerance
 
 
 def short(case: Case) -> Iterable[Finding]:
@@ -122,6 +129,15 @@ def cadence(case: Case) -> Iterable[Finding]:
     """Pictures follow each other at a constant, accepted rate."""
     chosen, accept, found = case.chosen, case.accept, case.chosen.cadence
     if not chosen.pts:
+        if case.intent.wanted_window.kind is not WindowKind.SPAN:  # `window` speaks for spans
+            yield Obstacle(
+                Reason(
+                    rule="input.no_picture",
+                    measured="every picture is hidden",
+                    limit="a picture that is shown",
+                    fix="use a file that shows something",
+                )
+            )
         return
     if found is None:
         yield Obstacle(
@@ -145,6 +161,16 @@ def cadence(case: Case) -> Iterable[Finding]:
             )
         )
         return
+    if chosen.doubled:
+        yield Change(
+            Reason(
+                rule="video.timestamps",
+                measured="pictures share a time stamp",
+                limit="one picture at a time",
+                fix="one of them kept",
+            ),
+            Route.ENCODE,
+        )
     if found.deviation_s > case.tolerances.constant_s:
         off_ms = float(found.deviation_s * 1000)
         yield Change(

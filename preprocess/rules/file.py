@@ -26,7 +26,7 @@ def input_objections(facts: Facts) -> list[Reason]:
             )
         ]
     if facts.fault is not None:
-        limit, fix = _FAULTS[facts.fault]
+        limit, fix = _FAULTS.get(facts.fault, _FAULTS["input.corrupt"])
         measured = facts.fault_detail or facts.description
         return [Reason(rule=facts.fault, measured=measured, limit=limit, fix=fix)]
     if facts.kind is Kind.IMAGE:

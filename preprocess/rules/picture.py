@@ -78,9 +78,10 @@ def shape(case: Case) -> Iterable[Finding]:
     low, high = accept.min_aspect, accept.max_aspect
     wanted = wanted_aspect(displayed, case.target.size_limits, case.intent)
     outside = not low <= displayed.aspect <= high
-    if not outside and abs(float(displayed.aspect / wanted) - 1) <= SAME_SHAPE:
-        return
     asked = case.intent.wanted_aspect is not None
+    other = asked and abs(float(displayed.aspect / wanted) - 1) > SAME_SHAPE
+    if not outside and not other:
+        return
     reason = Reason(
         rule="video.ratio" if asked else "video.aspect",
         measured=f"{displayed}, {float(displayed.aspect):.3f}",
@@ -133,7 +134,7 @@ def area(case: Case) -> Iterable[Finding]:
 
 
 def sides(case: Case) -> Iterable[Finding]:
-    """Both sides are even and inside the limits, and some legal size can be reached."""
+    """Both sides are even and inside the limits."""
     size, accept = case.video.displayed, case.accept
     if not size.area:
         yield Obstacle(
@@ -161,7 +162,12 @@ def sides(case: Case) -> Iterable[Finding]:
             ),
             Route.ENCODE,
         )
-    if target_picture(case.video, case.target.size_limits, case.intent, ()) is None:
+
+
+def reachable(case: Case) -> Iterable[Finding]:
+    """Some legal size can be reached; asked where pixels have to change."""
+    size = case.video.displayed
+    if size.area and target_picture(case.video, case.target.size_limits, case.intent, ()) is None:
         yield Obstacle(
             Reason(
                 rule="video.size",

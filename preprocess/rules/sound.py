@@ -39,7 +39,7 @@ def presence(case: Case) -> Iterable[Finding]:
             ),
             Route.REWRAP,
         )
-    elif not audio.decodable or not audio.sample_rate_hz:
+    elif not is_kept(case):
         yield Change(
             Reason(
                 rule="audio.undecodable",

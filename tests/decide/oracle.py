@@ -143,6 +143,10 @@ def taken(facts: Facts, profile: Profile, intent: Intent) -> Taken:
     frames = floor(cap_s * rate)
     room = max(1, frames // times if times > 1 else frames * every)
     pts = pts[-room:] if window.kind is WindowKind.TAIL else pts[:room]
+    if pts:
+        off_s = off_grid_s(pts, table.time_base, pace.rate)
+        assert off_s <= REWRITE_S
+        pace = Pace(pace.rate, off_s)
     return Taken(shown, pts, room, pace, rate, times, every)
 
 
