@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _QUIET_S = 1.0
 """Work shorter than this shows no bar."""
 _NAME_CELLS = 28
+_BAR_CELLS = (10, 40)
+_BESIDE_BAR = 60
+"""Columns for name, step and time, and some to spare: ``^C`` must not start a new line."""
 _UNBROKEN = 1000
 """Columns of what is no terminal: nothing is broken into lines there, names least of all."""
 
@@ -101,7 +104,7 @@ def _bar(where: Console) -> Bar:
 
     return Bar(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=max(_BAR_CELLS[0], min(_BAR_CELLS[1], where.width - _BESIDE_BAR))),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("left", markup=False),

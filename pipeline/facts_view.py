@@ -22,6 +22,12 @@ def fact_lines(facts: Facts, *, verbose: bool) -> Iterator[tuple[str, str]]:
     yield "what", f"{facts.description}, {bytes_text(facts.size_bytes)}"
     if facts.fault is not None:
         yield "fault", ": ".join(filter(None, (facts.fault, facts.fault_detail)))
+    if facts.video is not None and facts.video.readable_frames is not None:
+        there, of = facts.video.readable_frames, len(facts.video.table.pts)
+        yield (
+            "fault",
+            f"bytes are missing: {max(there, 0)} of {of} pictures of the window are there",
+        )
     yield from _picture(facts, data)
     yield from _sound(facts)
     if facts.streams:

@@ -30,6 +30,7 @@ class PeopleVoice:
         if found.facts is None:
             self._tell_trouble(task, found)
         else:
+            self._between(task)
             show(self._out, views.facts_view(task.name, found.facts, verbose=self._verbose))
 
     def checked(self, task: Task, found: Look) -> None:
@@ -44,7 +45,12 @@ class PeopleVoice:
         if found.plan is None:
             self._tell_trouble(task, found)
         else:
+            self._between(task)
             show(self._out, views.plan_view(task, found.plan, found))
+
+    def _between(self, task: Task) -> None:
+        if task.index:
+            show(self._out, "")
 
     def _tell_trouble(self, task: Task, found: Look) -> None:
         if found.status is not None and found.problem is not None:

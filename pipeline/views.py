@@ -173,6 +173,11 @@ def results_view(ended: Sequence[tuple[Task, Report]]) -> RenderableType:
             taken_text(report.timings_s.get("total", 0.0)),
             _story(task, report),
         )
+    written = [report.receipt for _, report in ended if report.receipt is not None]
+    if len(written) == 1:
+        return Group(table, Text(f"receipt: {clean(str(written[0]))}", style="dim"))
+    if written:
+        return Group(table, Text("receipts: beside each result, .receipt.json added", style="dim"))
     return table
 
 

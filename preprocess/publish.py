@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import stat
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +17,7 @@ from pathlib import Path
 from preprocess.errors import FailureCode, PreparationFailed
 
 _PREFIX = ".clipready-"
+_OURS = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{16}\.tmp")
 _CHUNK = 1 << 20
 _FAILURES = {
     errno.ENOSPC: (FailureCode.DISK_FULL, "the disk is full; free some space"),
@@ -35,6 +39,10 @@ def target_errors(target: Path) -> Iterator[None]:
     """Turn what the system says about writing *target* into `PreparationFailed`."""
     try:
         yield
+    except ValueError as error:
+        code, advice = FailureCode.TARGET_NOT_WRITABLE, "no file can have this name; choose another"
+        msg = f"cannot write {target.name!r}: {advice}"
+        raise PreparationFailed(code, msg) from error
     except OSError as error:
         known = _FAILURES.get(error.errno or 0)
         if known is None:
@@ -73,10 +81,8 @@ def temporary(target: Path) -> Iterator[Path]:
     """
     with target_errors(target):
         sweep(target.parent)
-        path = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{target.suffix or '.tmp'}")
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        fd, path = _create_locked(target.parent)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield path
     finally:
         with suppress(FileNotFoundError):
@@ -84,19 +90,37 @@ def temporary(target: Path) -> Iterator[Path]:
         os.close(fd)
 
 
+def _create_locked(folder: Path) -> tuple[int, Path]:
+    """Make a temporary and lock it, so that no sweep has it or takes it."""
+    while True:
+        path = folder / f"{_PREFIX}{secrets.token_hex(8)}.tmp"
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # a sweep saw it before it was locked, and removes it
+        except OSError:
+            return fd, path  # no locks here, so no sweep can take it either
+        if os.fstat(fd).st_nlink:
+            return fd, path
+        os.close(fd)
+
+
 def sweep(folder: Path) -> None:
     """Remove temporaries whose owners are gone."""
     with suppress(OSError):
-        for path in folder.glob(f"{_PREFIX}*"):
+        for path in folder.iterdir():
             with suppress(OSError):
-                _remove_if_dead(path)
+                if _OURS.fullmatch(path.name):
+                    _remove_if_dead(path)
 
 
 def _remove_if_dead(path: Path) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
     finally:
         os.close(fd)
 
@@ -122,39 +146,85 @@ def digest_and_sync(path: Path) -> str:
     return digest.hexdigest()
 
 
-def publish(temporary_path: Path, target: Path, *, force: bool) -> None:
-    """Give a finished temporary its name, atomically.
+def publish(finished: Sequence[tuple[Path, Path]], *, force: bool) -> None:
+    """Give finished temporaries their names, each atomically, in the given order.
 
     Raises:
-        PreparationFailed: somebody else took the name meanwhile (without *force*).
+        PreparationFailed: somebody else took a name meanwhile (without *force*). None of the names
+            is used then; with *force*, those that are hold the new file.
     """
-    with target_errors(target):
-        if force:
-            temporary_path.replace(target)
-        else:
-            _rename_without_clobbering(temporary_path, target)
-        _sync_folder(target.parent)
+    ours = [os.stat(path) for path, _ in finished]
+    try:
+        for path, target in finished:
+            with target_errors(target):
+                if force:
+                    path.replace(target)
+                else:
+                    _rename_without_clobbering(path, target)
+    except BaseException:
+        if not force:
+            _withdraw([target for _, target in finished], ours)
+        raise
+    for folder in {target.parent for _, target in finished}:
+        _sync_folder(folder)
+
+
+def _withdraw(targets: Sequence[Path], ours: Sequence[os.stat_result]) -> None:
+    for target, status in zip(targets, ours, strict=True):
+        with suppress(OSError):
+            if os.path.samestat(target.lstat(), status):
+                target.unlink()
 
 
 def _rename_without_clobbering(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+        if error.errno not in _NO_LINKS:
             raise
-        # No hard links here (FAT, some network disks): an exclusive create reserves the name.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC))
-        source.replace(target)
     else:
         source.unlink()
+        return
+    # No hard links here (FAT, some network disks).
+    try:
+        _rename_exclusively(source, target)
+    except OSError as error:
+        if error.errno not in _NO_EXCLUSIVE_RENAME:
+            raise
+    else:
+        return
+    # Nor that. An exclusive create reserves the name; only now can a kill leave it empty.
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC))
+    try:
+        source.replace(target)
+    except BaseException:
+        target.unlink()
+        raise
+
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
+_NO_EXCLUSIVE_RENAME = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # linux/fcntl.h, linux/fs.h
+
+
+def _rename_exclusively(source: Path, target: Path) -> None:
+    """Call renameat2(2), which Python does not offer; OSError (ENOSYS) where there is none."""
+    import ctypes  # noqa: PLC0415 - only disks without links need it
+
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None or sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    names = (os.fsencode(source), os.fsencode(target))
+    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), os.fspath(target))
 
 
 def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EROFS):
-            raise
-    finally:
-        os.close(fd)
+    """Have the new name on the disk too, as far as the system lets us: the work is done."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -10,10 +10,12 @@ from preprocess.facts import EditShape, Facts, IndexPlace, VideoTrack
 from preprocess.geometry import Orientation
 from preprocess.job import Measured, Outcome
 from preprocess.plan import Expected, Plan, Route
+from preprocess.rules.sound import frame_s
 from preprocess.timing import seconds_text
 
 _MAX_SKEW_S = Fraction(3, 100)
-"""Sound may start this far from the picture: one AAC frame at 44.1 kHz, and rounding."""
+"""Sound may start this far from the picture: one AAC frame at 44.1 kHz, and rounding. Copied
+sound of longer frames (16 kHz: 64 ms) may start one of its own frames off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +94,8 @@ def _sound(expected: Expected, facts: Facts) -> Iterator[Check]:
         return
     start = audio.start_s or Fraction(0)
     # An expected late start is filled with silence, so sound always begins with the picture.
-    yield Check(
-        name="audio_start", ok=abs(start) <= _MAX_SKEW_S, measured=seconds_text(start)
-    )
+    allowed = max(_MAX_SKEW_S, frame_s(audio))
+    yield Check(name="audio_start", ok=abs(start) <= allowed, measured=seconds_text(start))
     plain = audio.edit in (EditShape.NONE, EditShape.PLAIN)
     yield Check(name="audio_edit_list", ok=plain, measured=audio.edit.value)
 

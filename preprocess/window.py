@@ -192,17 +192,20 @@ def _in_window(
     """The shown pictures inside *window*, none of them *cap_s* or more from its anchored end."""
     half = 1 / (2 * cadence.rate) if cadence is not None else Fraction(0)
     if window.kind is WindowKind.SPAN:
-        end_s = window.end_s
-        shown = [
-            pts
-            for pts in shown
-            if table.since_origin_s(pts) >= window.start_s - half
-            and (end_s is None or table.since_origin_s(pts) < end_s - half)
-        ]
-    cap = -(-cap_s // table.time_base)
+        start = table.origin_pts + _ticks(window.start_s - half, table)
+        shown = [pts for pts in shown if pts >= start]
+        if window.end_s is not None:
+            end = table.origin_pts + _ticks(window.end_s - half, table)
+            shown = [pts for pts in shown if pts < end]
+    cap = _ticks(cap_s, table)
     if window.kind is WindowKind.TAIL:
         return [pts for pts in shown if pts > shown[-1] - cap]
     return [pts for pts in shown if pts < shown[0] + cap]
+
+
+def _ticks(seconds: Fraction, table: PictureTable) -> int:
+    """The first tick that is not before *seconds*."""
+    return -(-seconds // table.time_base)
 
 
 def _best_slice(

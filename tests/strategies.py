@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -68,17 +69,18 @@ def fractions(low: Fraction | int, high: Fraction | int) -> st.SearchStrategy[Fr
     return st.integers(int(low * 1000), int(high * 1000)).map(lambda n: Fraction(n, 1000))
 
 
+@cache
 def one_of_these(*values: T) -> st.SearchStrategy[T]:
-    """One of *values*."""
+    """One of *values*. Kept, as Hypothesis takes longer to make a strategy than to draw from it."""
     return st.sampled_from(values)
 
 
 @st.composite
 def some(draw: st.DrawFn, options: Options, *counts: int) -> dict[str, Any]:
     """Values for a few of *options*, as many as one of *counts*."""
-    count = draw(st.sampled_from(counts))
-    names = draw(st.lists(st.sampled_from(list(options)), min_size=count, max_size=count))
-    return {name: draw(options[name]) for name in dict.fromkeys(names)}
+    name, count = one_of_these(*options), draw(one_of_these(*counts))
+    names = dict.fromkeys(draw(name) for _ in range(count))
+    return {name: draw(options[name]) for name in names}
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -89,34 +91,34 @@ ABOVE = (Fraction(120), Fraction(240), 2 * NTSC_60, Fraction(90), Fraction(61), 
 ODD = (Fraction(48), Fraction("29.833"), Fraction(1000, 33), Fraction("24.031"), Fraction("59.7"))
 
 
-def rates() -> st.SearchStrategy[Fraction]:
-    """Slow, fast and odd rates, and any at all."""
-    return one_of_these(*BELOW, *ABOVE, *ODD) | fractions(Fraction(1, 2), 250)
+ODD_RATES = one_of_these(*BELOW, *ABOVE, *ODD) | fractions(Fraction(1, 2), 250)
+"""Slow, fast and odd rates, and any at all."""
 
 
-def lengths_s() -> st.SearchStrategy[Fraction]:
-    """Clip lengths, the borders of the limits above all."""
-    borders = ("2", "15", "15.1", "15.2", "14.98", "16.5", "18")
-    return one_of_these(*map(Fraction, borders)) | fractions(2, 20)
+_BORDERS = map(Fraction, ("2", "15", "15.1", "15.2", "14.98", "16.5", "18"))
+LENGTHS_S = one_of_these(*_BORDERS) | fractions(2, 20)
+"""Clip lengths, the borders of the limits above all."""
+_FEW = st.integers(0, 4)
+_SEEDS = st.integers(0, 99)
 
 
 @st.composite
 def gops(draw: st.DrawFn, pictures: int) -> list[Gop]:
     """One way to code *pictures* pictures: uniform GOPs, two kinds in turn, or one key picture."""
     kinds = []
-    for _ in range(draw(st.integers(1, 2))):
-        shape = draw(st.sampled_from(list(Shape)))
+    for _ in range(draw(one_of_these(1, 2))):
+        shape = draw(one_of_these(*Shape))
         length = draw(one_of_these(30, 12, 60, 250, 3, 100_000))
         open_gop = shape is Shape.OPEN
         sync = draw(one_of_these(SyncKind.CRA if open_gop else SyncKind.IDR, *SyncKind))
-        kinds.append(Gop(shape, length, draw(st.integers(0, 4)), sync))
+        kinds.append(Gop(shape, length, draw(_FEW), sync))
     coded: list[Gop] = []
     left = pictures
     while left > 0:
         kind = kinds[len(coded) % len(kinds)]
         coded.append(replace(kind, length=min(kind.length, left)))
         left -= coded[-1].length
-    if coded and draw(st.integers(0, 3)) != 1:
+    if coded and draw(_FEW) != 1:
         # As most streams begin.
         shape = Shape.CLOSED if coded[0].shape is Shape.OPEN else coded[0].shape
         coded[0] = replace(coded[0], shape=shape, sync=SyncKind.IDR)
@@ -159,7 +161,7 @@ def uneven(rate: Fraction, count: int, seed: int) -> list[Fraction]:
 _JITTERS = ("0.0015", "0.0025", "0.0075", "0.0101", "0.015")
 _ODD_CLIPS: Options = {
     "length": fractions(0, 2) | one_of_these(Fraction(0), Fraction("1.8"), Fraction("1.9")),
-    "rate": rates(),
+    "rate": ODD_RATES,
     "jitter": one_of_these(*map(Fraction, _JITTERS)),
     "uneven": st.integers(0, 99),
     "first_pts": one_of_these(1, 1001, 126_000, -512, 2**33),
@@ -176,18 +178,18 @@ _ODD_CLIPS: Options = {
 def clips(draw: st.DrawFn, *counts: int) -> Clip:
     """A stream and a table of it, odd in as many ways as one of *counts*."""
     odd = draw(some(_ODD_CLIPS, *(counts or (0, 1, 1, 2, 3))))
-    rate = odd.get("rate") or draw(st.sampled_from(STANDARD))
-    pictures = round((odd["length"] if "length" in odd else draw(lengths_s())) * rate)
+    rate = odd.get("rate") or draw(one_of_these(*STANDARD))
+    pictures = round((odd["length"] if "length" in odd else draw(LENGTHS_S)) * rate)
     moved = None
     if "jitter" in odd:
-        moved = jitter(odd["jitter"], pictures, draw(st.integers(0, 99)))
+        moved = jitter(odd["jitter"], pictures, draw(_SEEDS))
     if "uneven" in odd:
         moved = uneven(rate, pictures, odd["uneven"])
     ticks = (None, Fraction(1, 90_000), Fraction(1, 1000), Fraction(1, 600), Fraction(1, 15_360))
     whole = table_of(
         draw(gops(pictures)),
         rate,
-        time_base=draw(st.sampled_from(ticks)),
+        time_base=draw(one_of_these(*ticks)),
         first_pts=odd.get("first_pts", 0),
         moved_s=moved,
         exact_pts=odd.get("exact_pts", True),
@@ -347,7 +349,7 @@ def facts(draw: st.DrawFn, *, mendable: bool = False) -> Facts:
     """
     odd = draw(some(_MENDABLE if mendable else _ANYTHING, 0, 1, 2, *((4,) if mendable else (40,))))
     clip = draw(clips(0, 0, 1) if mendable else clips())
-    coded = {"coded": draw(st.sampled_from(LEGAL))}
+    coded = {"coded": draw(one_of_these(*LEGAL))}
     video = _video(clip, coded | _track_fields(odd, "video"))
     spare_s = draw(one_of_these(Fraction(0), None, Fraction(-1), Fraction(1, 50), Fraction(2)))
     audio = None if spare_s is None else _audio(clip, spare_s, _track_fields(odd, "audio"))
@@ -355,7 +357,7 @@ def facts(draw: st.DrawFn, *, mendable: bool = False) -> Facts:
     found = facts_of(video, audio)
     headers["streams"] = found.streams + headers.get("streams", ())
     found = replace(found, **headers)
-    if not mendable and draw(st.integers(0, 19)) == 1:
+    if not mendable and draw(_SEEDS) == 1:
         return replace(found, video=None, audio=draw(one_of_these(None, audio)), streams=())
     return found
 
@@ -470,9 +472,9 @@ def _changed(values: Mapping[str, tuple[object, ...]]) -> st.SearchStrategy[tupl
     return st.sampled_from(pairs)
 
 
-def looser_limits() -> st.SearchStrategy[tuple[str, object]]:
-    """One limit and a wider value for it."""
-    return _changed(LOOSER)
+LOOSER_LIMITS = _changed(LOOSER)
+"""One limit and a wider value for it."""
+_NARROWER_LIMITS = _changed(TIGHTER)
 
 
 class MovedProfile(Profile):
@@ -494,10 +496,11 @@ class MovedProfile(Profile):
 def profiles(draw: st.DrawFn) -> Profile:
     """The real profile, or one with a few limits moved without contradiction."""
     profile: Profile = MovedProfile(**dict(PROFILE))
-    for _ in range(draw(st.integers(0, 2))):
-        if draw(st.booleans()):
-            profile = loosened(profile, *draw(looser_limits()))
+    for _ in range(draw(one_of_these(0, 1, 2))):
+        wider, narrower = draw(one_of_these((True, False), (False, True), (False, False)))
+        field, value = draw(LOOSER_LIMITS if wider else _NARROWER_LIMITS)
+        if wider:
+            profile = loosened(profile, field, value)
         else:
-            field, value = draw(_changed(TIGHTER))
-            profile = tightened(profile, field, value, target_only=draw(st.booleans()))
+            profile = tightened(profile, field, value, target_only=narrower)
     return profile

@@ -29,7 +29,7 @@ from tests.decide import oracle
 from tests.decide.clips import PROFILE, clip, closed, gops_of, rules, table_of, video_of
 from tests.decide.results import facts_after, measured
 from tests.decide.searching import widely
-from tests.strategies import facts, intents, loosened, looser_limits, profiles
+from tests.strategies import facts, LOOSER_LIMITS, intents, loosened, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +162,7 @@ def test_a_perfect_result_passes_every_check(
 
 
 @widely(300)
-@given(MENDABLE, profiles(), intents(), looser_limits())
+@given(MENDABLE, profiles(), intents(), LOOSER_LIMITS)
 def test_a_wider_limit_never_adds_a_reason_or_a_costlier_route(
     found: Facts, profile: Profile, intent: Intent, limit: tuple[str, object]
 ) -> None:
