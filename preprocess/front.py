@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.facts import Facts
@@ -24,6 +23,9 @@ from preprocess.prepare import (
 )
 from preprocess.report import Report, Status
 from preprocess.worker.client import Cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 Source = str | os.PathLike[str]
@@ -156,6 +158,8 @@ async def process_file_async(
     on_progress: OnProgress | None = None,
 ) -> Report:
     """`process_file` for asyncio; cancelling kills the worker and leaves no output.
+
+    Only one that comes after the result got its name finds it there, complete.
 
     *on_progress* is called in the event loop.
     """

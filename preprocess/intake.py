@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preprocess.errors import InputRejected
 from preprocess.plan import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would block for ever without
 
@@ -31,17 +34,22 @@ class Intake:
         Raises:
             InputRejected: ``input.changed``.
         """
+        measured = None
         if _identity(os.fstat(self.fd)) != self.identity:
-            raise InputRejected(
-                [
-                    Reason(
-                        rule="input.changed",
-                        measured="the file changed while it was read",
-                        limit="a file that stays as it is",
-                        fix="wait until it is written, then try again",
-                    )
-                ]
-            )
+            measured = "the file changed while it was read"
+        elif self._identity_by_name() != self.identity:
+            measured = "the file was replaced or removed while it was read"
+        if measured is not None:
+            rule = "input.changed"
+            fix = "wait until it is written, then try again"
+            limit = "a file that stays as it is"
+            raise InputRejected([Reason(rule=rule, measured=measured, limit=limit, fix=fix)])
+
+    def _identity_by_name(self) -> tuple[int, int, int, int] | None:
+        try:
+            return _identity(self.path.stat())
+        except OSError:
+            return None
 
 
 _ERRORS = {
@@ -66,8 +74,9 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[Intake]:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise _rejected("input.not_regular", _kind(status.st_mode), "give a file")
-        yield Intake(Path(path), fd, _identity(status))
+            msg = "input.not_regular"
+            raise _rejected(msg, _kind(status.st_mode), "give a file")
+        yield Intake(Path(path).absolute(), fd, _identity(status))
     finally:
         os.close(fd)
 
@@ -75,8 +84,8 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[Intake]:
 def _open(path: str | os.PathLike[str]) -> int:
     try:
         return os.open(path, _OPEN_FLAGS)
-    except ValueError:  # a NUL in the name
-        raise _rejected("input.missing", "a name with a NUL in it", "check the path") from None
+    except ValueError:  # a NUL in the name, or half a surrogate pair
+        raise _rejected("input.missing", "a name that no file can have", "check the path") from None
     except OSError as error:
         rule, measured, fix = _ERRORS.get(
             error.errno or 0, ("input.unreadable", error.strerror or str(error), "check the disk")

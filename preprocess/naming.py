@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os.path
 from collections import Counter
-from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _MARK = "ready"
 
@@ -26,17 +30,17 @@ def distinct_stems(sources: Sequence[Path], directory: Path | None) -> list[str]
     Colliding ones get their own extension (``a.mov``), then a short digest of their path.
     """
 
-    def place(source: Path) -> Path:
-        return directory if directory is not None else source.parent
+    def place(source: Path) -> str:
+        return os.path.normpath(directory if directory is not None else source.parent)
 
     stems = [source.stem for source in sources]
     for distinguish in (_with_extension, _with_digest):
         taken = Counter(
-            (str(place(source)), stem.casefold())
+            (place(source), stem.casefold())
             for source, stem in zip(sources, stems, strict=True)
         )
         stems = [
-            distinguish(source) if taken[(str(place(source)), stem.casefold())] > 1 else stem
+            distinguish(source) if taken[(place(source), stem.casefold())] > 1 else stem
             for source, stem in zip(sources, stems, strict=True)
         ]
     return stems

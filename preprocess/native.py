@@ -7,20 +7,25 @@ every decoder, because `av.open` options reach only the probing decoders (PyAV 1
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 import av.logging
 
-from preprocess.job import Opening
-
 if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
+    from av.audio.stream import AudioStream
+    from collections.abc import Iterator
+
     from av.codec.context import CodecContext
     from av.container import InputContainer
     from av.stream import Stream
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+    from preprocess.job import Opening
 
 # FFmpeg's log lock has deadlocked threaded decoders (PyAV #751, #2276); messages come as errors.
 av.logging.set_level(None)
@@ -103,7 +108,7 @@ def seek_before(container: InputContainer, stream: Stream, pts: int, demuxer: st
         container.seek(pts, stream=stream, backward=True)
         return
     for margin in _SEEK_MARGINS_S:
-        ticks = None if margin is None else pts - int(margin / Fraction(stream.time_base))
+        ticks = None if margin is None else pts - int(margin / tick_s(stream))
         if ticks is None:
             container.seek(0, backward=True)
             return
@@ -119,6 +124,31 @@ def _lands_before(container: InputContainer, stream: Stream, target: int, pts: i
     except av.FFmpegError:
         return False
     return found is not None and found.pts is not None and found.pts <= pts
+
+
+def tick_s(stream: Stream) -> Fraction:
+    """Seconds of one tick of *stream*'s time stamps."""
+    return Fraction(stream.time_base) if stream.time_base else Fraction(1, 1000)
+
+
+def video_stream(container: InputContainer, index: int) -> VideoStream:
+    """The picture track with that number."""
+    return next(stream for stream in container.streams.video if stream.index == index)
+
+
+def audio_stream(container: InputContainer, index: int) -> AudioStream:
+    """The sound track with that number."""
+    return next(stream for stream in container.streams.audio if stream.index == index)
+
+
+def picture_context(stream: VideoStream) -> VideoCodecContext | None:
+    """The decoder of a picture track; ``None`` where FFmpeg has none, whatever PyAV's stubs say."""
+    return cast("VideoCodecContext | None", stream.codec_context)
+
+
+def sound_context(stream: AudioStream) -> AudioCodecContext | None:
+    """The decoder of a sound track, as `picture_context`."""
+    return cast("AudioCodecContext | None", stream.codec_context)
 
 
 def is_decodable(stream: Stream) -> bool:

@@ -98,7 +98,7 @@ def _case(facts: Facts, profile: Profile, intent: Intent) -> Case:
 
 
 def _unique(reasons: object) -> tuple[Reason, ...]:
-    return tuple(dict.fromkeys(reasons))  # type: ignore[call-overload,no-any-return]
+    return tuple(dict.fromkeys(reasons))  # type: ignore[call-overload]
 
 
 def _no_copy(case: Case, route: Route) -> list[Change]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from preprocess import intake, naming, publish, wire
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
@@ -27,11 +30,15 @@ from preprocess.plan import Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.profiles import Profile
 from preprocess.profiles.load import load_profile
-from preprocess.receipt import write_receipt
+from preprocess.receipt import written
 from preprocess.report import Attempt, Problem, Report, Status
 from preprocess.verify import Check, check_result
+from preprocess.worker import failures
 from preprocess.worker.client import Budget, Cancel, Worker, lease
+from preprocess.worker.handle import MAX_DEADLINE_S
 from preprocess.worker.protocol import OperationError
+
+T = TypeVar("T")
 
 _GIB = 1 << 30
 _MIB = 1 << 20
@@ -113,6 +120,7 @@ class _Job:
     profile: Profile
     options: Options
     on_progress: OnProgress | None
+    cancel: Cancel | None
     started: float = field(default_factory=time.monotonic)
     facts: Facts | None = None
     probed: Probed | None = None
@@ -138,7 +146,12 @@ class _Job:
         if left <= 0:
             msg = f"not done within the deadline of {self.options.deadline_s:g} s; allow more"
             raise PreparationFailed(FailureCode.DEADLINE, msg)
-        return left
+        return min(left, MAX_DEADLINE_S)
+
+    def check_cancelled(self) -> None:
+        """Notice a cancellation that came while no worker was busy."""
+        if self.cancel is not None and self.cancel.cancelled:
+            raise failures.cancelled()
 
     def tell(self, stage: Stage, fraction: float) -> None:
         if self.on_progress is not None:
@@ -155,7 +168,7 @@ def report_facts(
         InputRejected: missing, unreadable or not a regular file.
         PreparationFailed: the worker died or took too long.
     """
-    job = _Job(source, intent, load_profile(intent.profile), options, None)
+    job = _Job(source, intent, load_profile(intent.profile), options, None, cancel)
     with intake.open_input(source) as taken, lease(cancel=cancel) as worker:
         return _probe(job, taken, worker)
 
@@ -183,10 +196,14 @@ def report_file(
     Raises:
         LookupError, ProfileInvalid, ValueError: the intent names no usable profile or ratio.
     """
-    job = _Job(source, intent, load_profile(intent.profile), options, on_progress)
+    job = _Job(source, intent, load_profile(intent.profile), options, on_progress, cancel)
     _ = intent.wanted_aspect  # a wrong ratio is the caller's mistake, not the file's
     try:
-        with intake.open_input(source) as taken, lease(cancel=cancel) as worker:
+        with (
+            intake.open_input(source) as taken,
+            lease(cancel=cancel) as worker,
+            _changes_first(taken),
+        ):
             return _prepare(job, taken, worker, target)
     except InputRejected as rejected:
         return _ended(job, Status.REJECTED, rejected.code, str(rejected), rejected.reasons)
@@ -195,6 +212,20 @@ def report_file(
         return _ended(
             job, Status.FAILED, failed.code.value, failed.message, reasons, failed.detail
         )
+
+
+@contextmanager
+def _changes_first(taken: intake.Intake) -> Iterator[None]:
+    """A file that somebody still writes to is not called damaged."""
+    try:
+        yield
+    except InputRejected:
+        taken.check_unchanged()
+        raise
+    except PreparationFailed as failed:
+        if failed.code in (FailureCode.ENGINE, FailureCode.VERIFICATION):
+            taken.check_unchanged()
+        raise
 
 
 def _ended(
@@ -229,7 +260,7 @@ def _probe(job: _Job, taken: intake.Intake, worker: Worker) -> Facts:
     job.tell(Stage.PROBE, 0)
     with job.timed("probe"):
         answer = _call(worker, "probe", request, taken.fd, _probe_budget(job))
-        job.probed = wire.load(Probed, answer["probed"])
+        job.probed = _loaded(worker, "probe", Probed, answer.get("probed"))
         job.facts = replace(job.probed.facts, size_bytes=taken.identity[2])
     job.tell(Stage.PROBE, 1)
     return job.facts
@@ -266,6 +297,15 @@ def _call(
         # Whatever an engine did not foresee is ours to answer for, with its trace as evidence.
         detail = str(error.details.get("traceback", ""))
         raise PreparationFailed(FailureCode.ENGINE, f"{op}: {error.message}", detail=detail) from error
+
+
+def _loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:
+    """What a worker answered, which may be taken over by the file it parsed."""
+    try:
+        return wire.load(kind, data)
+    except ValidationError as error:
+        worker.close()
+        raise failures.malformed(op, f"what is no {kind.__name__}", str(error)) from error
 
 
 _KNOWN = {"source_damaged", "plan_mismatch", "sound_lost", "invalid_data"}
@@ -325,8 +365,6 @@ def _publish(
 ) -> Report:
     with job.timed("publish"):
         digest = publish.digest_and_sync(path)
-        taken.check_unchanged()
-        publish.publish(path, output, force=job.options.force)
     assert job.plan is not None  # noqa: S101 - planned before it was carried out
     report = Report(
         input=job.source,
@@ -342,13 +380,11 @@ def _publish(
         timings_s=job.timings_s,
     )
     versions = _versions(job, worker) if worker is not None else {}
-    try:
-        receipt = write_receipt(
-            report, job.profile, job.intent, versions, force=job.options.force
-        )
-    except PreparationFailed:
-        output.unlink(missing_ok=True)  # no result without its record
-        raise
+    # No result without its record: both are finished before either gets its name.
+    with written(report, job.profile, job.intent, versions) as (record, receipt):
+        taken.check_unchanged()
+        job.check_cancelled()
+        publish.publish([(path, output), (record, receipt)], force=job.options.force)
     job.timings_s["total"] = time.monotonic() - job.started
     return replace(report, receipt=receipt)
 
@@ -411,7 +447,7 @@ def _attempt(
             _execute_budget(job, plan),
             lambda fraction: job.tell(Stage.EXECUTE, fraction),
         )
-        outcome = wire.load(Outcome, answer["outcome"])
+        outcome = _loaded(worker, "execute", Outcome, answer.get("outcome"))
     job.tell(Stage.VERIFY, 0)
     with job.timed("verify"):
         measured = _measure(job, worker, plan, path)
@@ -426,12 +462,14 @@ def _measure(job: _Job, worker: Worker, plan: Plan, path: Path) -> Measured:
         copied=plan.route is not Route.ENCODE,
         cap_s=plan.expected.max_duration_s,
     )
-    with intake.open_input(path) as result:
+    with publish.target_errors(path):
+        result = path.open("rb", buffering=0)
+    with result:
         answer = _call(
-            worker, "verify", request, result.fd, _probe_budget(job),
+            worker, "verify", request, result.fileno(), _probe_budget(job),
             threads=job.options.thread_count,
         )  # fmt: skip
-    return wire.load(Measured, answer["measured"])
+    return _loaded(worker, "verify", Measured, answer.get("measured"))
 
 
 def _accepted(job: _Job, measured: Measured) -> tuple[Check, ...]:

@@ -9,28 +9,32 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preprocess.errors import FailureCode, PreparationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 _PREFIX = ".clipready-"
 _OURS = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{16}\.tmp")
 _CHUNK = 1 << 20
+_FORBIDDEN = "no permission to write there; change it, or choose another folder"
 _FAILURES = {
     errno.ENOSPC: (FailureCode.DISK_FULL, "the disk is full; free some space"),
     errno.EDQUOT: (FailureCode.DISK_FULL, "the disk quota is used up; free some space"),
-    errno.EFBIG: (FailureCode.OUTPUT_LIMIT, "the result is larger than this system allows"),
-    errno.ENOENT: (FailureCode.TARGET_NOT_WRITABLE, "the folder does not exist; create it"),
-    errno.ENOTDIR: (FailureCode.TARGET_NOT_WRITABLE, "its folder is not a folder"),
-    errno.EACCES: (FailureCode.TARGET_NOT_WRITABLE, "no permission to write there"),
-    errno.EPERM: (FailureCode.TARGET_NOT_WRITABLE, "no permission to write there"),
-    errno.EROFS: (FailureCode.TARGET_NOT_WRITABLE, "the file system is read-only"),
+    errno.EFBIG: (FailureCode.OUTPUT_LIMIT, "more than this system allows; take a shorter window"),
+    errno.ENOENT: (FailureCode.TARGET_NOT_WRITABLE, "its folder does not exist; create it"),
+    errno.ENOTDIR: (FailureCode.TARGET_NOT_WRITABLE, "its folder is a file; choose another folder"),
+    errno.EACCES: (FailureCode.TARGET_NOT_WRITABLE, _FORBIDDEN),
+    errno.EPERM: (FailureCode.TARGET_NOT_WRITABLE, _FORBIDDEN),
+    errno.EROFS: (FailureCode.TARGET_NOT_WRITABLE, "read-only file system; choose another folder"),
     errno.EEXIST: (FailureCode.TARGET_EXISTS, "it exists already; use --force to replace it"),
-    errno.EISDIR: (FailureCode.TARGET_NOT_WRITABLE, "there is a folder of that name"),
-    errno.ENAMETOOLONG: (FailureCode.TARGET_NOT_WRITABLE, "the name is too long"),
+    errno.EISDIR: (FailureCode.TARGET_NOT_WRITABLE, "a folder has that name; choose another"),
+    errno.ENAMETOOLONG: (FailureCode.TARGET_NOT_WRITABLE, "its name is too long; shorten it"),
 }
 
 
@@ -68,7 +72,8 @@ def check_target(target: Path, source: Path, *, force: bool) -> None:
         if os.path.lexists(target) and not force:
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
         if not target.parent.is_dir():
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+            number = errno.ENOTDIR if os.path.lexists(target.parent) else errno.ENOENT
+            raise OSError(number, os.strerror(number))
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -101,7 +106,7 @@ def _create_locked(folder: Path) -> tuple[int, Path]:
             pass  # a sweep saw it before it was locked, and removes it
         except OSError:
             return fd, path  # no locks here, so no sweep can take it either
-        if os.fstat(fd).st_nlink:
+        if path.exists():
             return fd, path
         os.close(fd)
 
@@ -153,7 +158,8 @@ def publish(finished: Sequence[tuple[Path, Path]], *, force: bool) -> None:
         PreparationFailed: somebody else took a name meanwhile (without *force*). None of the names
             is used then; with *force*, those that are hold the new file.
     """
-    ours = [os.stat(path) for path, _ in finished]
+    with target_errors(finished[0][1]):
+        ours = [path.stat() for path, _ in finished]
     try:
         for path, target in finished:
             with target_errors(target):

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preprocess import publish
-from preprocess.intent import Intent
 from preprocess.naming import receipt_path
-from preprocess.profiles import Profile
 from preprocess.report import SCHEMA, Report, plan_data, report_data
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
-def write_receipt(
-    report: Report,
-    profile: Profile,
-    intent: Intent,
-    versions: dict[str, object],
-    *,
-    force: bool,
-) -> Path:
-    """Write the receipt of *report* beside its output.
+    from preprocess.intent import Intent
+    from preprocess.profiles import Profile
+
+
+@contextmanager
+def written(
+    report: Report, profile: Profile, intent: Intent, versions: dict[str, object]
+) -> Iterator[tuple[Path, Path]]:
+    """The receipt of *report*, finished in a temporary beside its output, and its name to be.
 
     Raises:
         PreparationFailed: it cannot be written.
@@ -32,13 +34,16 @@ def write_receipt(
     target = receipt_path(report.output)
     data = receipt_data(report, profile, intent, versions)
     with publish.temporary(target) as path:
-        with publish.target_errors(target), path.open("w", encoding="utf-8") as file:
+        with (
+            publish.target_errors(target),
+            # A name that is no UTF-8 gets the escape that JSON has for it.
+            path.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             json.dump(data, file, ensure_ascii=False, indent=1)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
-        publish.publish(path, target, force=force)
-    return target
+        yield path, target
 
 
 def receipt_data(

@@ -1,17 +1,19 @@
-"""The filter chain of an encode, as text for FFmpeg's parser and as a graph. No user text enters."""
+"""The filter chain of an encode, as text and as a graph. No text from outside enters."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import av
 import av.filter
 
 from preprocess.geometry import Orientation, Size
-from preprocess.plan import VideoEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from preprocess.plan import VideoEncoding
 
 _TURNS = {
     Orientation.NORMAL: (),
@@ -41,7 +43,7 @@ _AREA_FROM = 2.0
 def reduction(encoding: VideoEncoding) -> float:
     """How many times smaller the picture becomes, per side."""
     source = encoding.crop.size if encoding.crop else encoding.oriented
-    return (source.area / encoding.scaled.area) ** 0.5
+    return math.sqrt(source.area / encoding.scaled.area)
 
 
 def chain(encoding: VideoEncoding) -> str:

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+from av.packet import Packet
 
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Opening, Outcome
-from preprocess.native import arm_decoder, open_input, seek_before
+from preprocess.native import arm_decoder, open_input, seek_before, tick_s, video_stream
 from preprocess.plan import Plan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from av.container import InputContainer, OutputContainer
-    from av.packet import Packet
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 _DECODED_AHEAD = 3
@@ -38,7 +40,7 @@ decoding for at most 0.5 VMAF at a reduction of 3."""
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    packet: Packet
+    packet: Packet[Stream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,10 @@ def encode_frames(
     encoding = plan.encoding
     assert encoding is not None  # noqa: S101 - only the encode route comes here
     with open_input(fd, opening) as source, mp4.open_output(path) as output:
-        stream = source.streams[plan.video_stream]
+        stream = video_stream(source, plan.video_stream)
         clock = Clock(
             offset_s=audio_offset_s,
-            start_s=plan.source_pts[0] * Fraction(stream.time_base),
+            start_s=plan.source_pts[0] * tick_s(stream),
             duration_s=plan.expected.duration_s,
             cap_s=plan.expected.max_duration_s,
         )
@@ -214,7 +216,7 @@ class _Reader:
         encoding = plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
         pictures = len(plan.source_pts)
-        shown = pictures * encoding.repeat if encoding.repeat > 1 else -(-pictures // encoding.pick_every)
+        shown = -(-pictures // encoding.pick_every) * encoding.repeat
         passes = -(-plan.expected.frames // shown) if plan.short is ShortAction.LOOP else 1
         for number in range(passes):
             if number and isinstance(self._sound, SoundEncoder):
@@ -252,9 +254,9 @@ class _Reader:
         finder.check()
 
 
-def _decoded(packet: Packet) -> list[av.VideoFrame]:
+def _decoded(packet: Packet[Stream]) -> list[av.VideoFrame]:
     try:
-        return packet.decode()
+        return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
     except av.InvalidDataError:
         return []  # the finder misses the picture and says so
 
@@ -277,7 +279,7 @@ class _Finder:
         """The slot of *frame*, or ``None`` if it lies outside the window."""
         if self.complete:
             return None
-        slot = self._slots.get(frame.pts) if self._exact else self._next
+        slot = self._slot(frame)
         if slot is None or slot < self._next:
             return None
         if slot > self._next:
@@ -285,6 +287,11 @@ class _Finder:
         self._damaged += frame.is_corrupt
         self._next = slot + 1
         return slot
+
+    def _slot(self, frame: av.VideoFrame) -> int | None:
+        if not self._exact:
+            return self._next
+        return None if frame.pts is None else self._slots.get(frame.pts)
 
     def check(self) -> None:
         """Every planned picture came whole, or the source is damaged."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING
 import av
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.container import OutputContainer
 
 # negative_cts_offsets: the first picture has media time 0, so no edit has to hide a decode delay
@@ -106,7 +107,7 @@ def _settle_track(moov: bytearray, trak: int, scale: int) -> int:
             msg = "more than one edit was written"
             raise ValueError(msg)
         hidden = max(0, struct.unpack_from(">i", moov, elst + 12)[0])
-    ticks = (media_ticks - hidden) * scale // media_scale
+    ticks = int((media_ticks - hidden) * scale // media_scale)
     struct.pack_into(">I", moov, boxes[b"tkhd"] + 20, ticks)
     if elst is not None:
         struct.pack_into(">I", moov, elst + 8, ticks)

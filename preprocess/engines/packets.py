@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,18 @@ from preprocess.engines import mp4
 from preprocess.engines.failures import PlanMismatch
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Opening, Outcome
-from preprocess.native import open_input, seek_before
-from preprocess.plan import Plan, Slice
+from preprocess.native import open_input, seek_before, tick_s, video_stream
 from preprocess.probe import nal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
+    from av.stream import Stream
     from av.video.stream import VideoStream
+
+    from preprocess.plan import Plan, Slice
 
 _TAGS = {"hevc": "hvc1", "h264": "avc1"}
 """Sample entries with the parameter sets in the index; QuickTime plays no others."""
@@ -41,10 +44,10 @@ def copy_packets(
     """
     assert plan.slice is not None  # noqa: S101 - only copied routes come here
     with open_input(fd, opening) as source, mp4.open_output(path) as output:
-        stream = source.streams[plan.video_stream]
+        stream = video_stream(source, plan.video_stream)
         clock = Clock(
             offset_s=audio_offset_s,
-            start_s=plan.slice.first_pts * Fraction(stream.time_base),
+            start_s=plan.slice.first_pts * tick_s(stream),
             duration_s=plan.expected.duration_s,
             cap_s=plan.expected.max_duration_s,
         )
@@ -109,7 +112,9 @@ class _PictureCopier:
         self._target.time_base = self._tick
         self._target.codec_context.codec_tag = _TAGS[self._codec]
         self._step = int(1 / (rate * self._tick))
-        self._filter = _rate_filter(self._codec, rate, stream, self._target) if plan.retimed else None
+        self._filter = (
+            _rate_filter(self._codec, rate, stream, self._target) if plan.retimed else None
+        )
 
     @property
     def done(self) -> bool:
@@ -121,7 +126,7 @@ class _PictureCopier:
         """Part of the work that is done, 0 to 1."""
         return len(self.digests) / len(self._order)
 
-    def feed(self, packet: Packet) -> Iterator[Packet]:
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Take one source packet; yield what is to be written."""
         if not packet.size or self.done:
             return
@@ -145,7 +150,7 @@ class _PictureCopier:
             return
         yield from self._filtered(packet)
 
-    def finish(self) -> Iterator[Packet]:
+    def finish(self) -> Iterator[Packet[Stream]]:
         """Let go of what a bitstream filter holds back; all pictures must have come."""
         if not self.done:
             msg = f"{len(self.digests)} of {len(self._order)} pictures were found"
@@ -153,7 +158,7 @@ class _PictureCopier:
         if self._filter is not None:
             yield from self._filtered(None)
 
-    def _filtered(self, packet: Packet | None) -> Iterator[Packet]:
+    def _filtered(self, packet: Packet[Stream] | None) -> Iterator[Packet[Stream]]:
         assert self._filter is not None  # noqa: S101 - both callers have looked
         for ready in self._filter.filter(packet):
             ready.stream = self._target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -10,14 +9,17 @@ from typing import TYPE_CHECKING
 import av
 
 from preprocess.engines.failures import PlanMismatch, SoundLost
-from preprocess.native import arm_decoder
+from preprocess.native import arm_decoder, audio_stream, tick_s
 from preprocess.plan import AudioAction, Plan
 from preprocess.probe import nal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
+    from av.stream import Stream
 
 AAC_FRAME = 1024
 _PRIMING = 1024
@@ -47,7 +49,7 @@ def sound_track(
     """The sound of *plan*, ready to take packets; ``None`` where there is none."""
     if plan.audio.action is AudioAction.DROP or plan.audio.stream is None:
         return None
-    stream = source.streams[plan.audio.stream]
+    stream = audio_stream(source, plan.audio.stream)
     if plan.audio.action is AudioAction.COPY:
         return SoundCopier(stream, output, clock)
     return SoundEncoder(plan, stream, output, clock)
@@ -71,11 +73,11 @@ class SoundCopier:
         room_s = min(clock.cap_s, clock.duration_s + self._frame_s)
         self._most = int(room_s / self._frame_s)
 
-    def feed(self, packet: Packet) -> Iterator[Packet]:
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Take one source packet; yield what is to be written."""
         if not packet.size or packet.pts is None:
             return
-        raw_s = packet.pts * Fraction(packet.time_base)
+        raw_s = packet.pts * tick_s(self.stream)
         time_s = raw_s + self._clock.offset_s - self._clock.start_s
         if self._first_s is None and time_s + self._frame_s <= self._frame_s / 8:
             return
@@ -100,7 +102,7 @@ class SoundCopier:
         packet.stream = self._target
         yield packet
 
-    def finish(self) -> Iterator[Packet]:
+    def finish(self) -> Iterator[Packet[Stream]]:
         """Nothing is held back."""
         self.done = True
         return iter(())
@@ -142,23 +144,23 @@ class SoundEncoder:
         self._end_segment()
         self._pass_s = offset_s
 
-    def feed(self, packet: Packet) -> Iterator[Packet]:
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Take one source packet; yield what is to be written."""
         if self.done:
             return
         if packet.size and self._segment is None and packet.pts is not None:
-            self._untimed_s = self._picture_time(packet.pts, packet.time_base)
+            self._untimed_s = self._picture_time(packet.pts, tick_s(self.stream))
         for frame in _decoded(packet):
             if not frame.samples:
                 continue
             if frame.pts is not None:
-                self._place(frame, self._picture_time(frame.pts, frame.time_base))
+                self._place(frame, self._picture_time(frame.pts, Fraction(frame.time_base or 0)))
             else:  # some decoders (wmav2) give their last frame no time: it follows
                 segment = self._segment
                 self._place(frame, segment.end_s if segment else self._untimed_s)
         yield from self._encode_full()
 
-    def finish(self) -> Iterator[Packet]:
+    def finish(self) -> Iterator[Packet[Stream]]:
         """End the sound; yield the rest.
 
         Raises:
@@ -175,7 +177,7 @@ class SoundEncoder:
         self.done = True
 
     def _picture_time(self, pts: int, time_base: Fraction) -> Fraction:
-        raw_s = pts * Fraction(time_base)
+        raw_s = pts * time_base
         return raw_s + self._clock.offset_s - self._clock.start_s + self._pass_s
 
     def _place(self, frame: av.AudioFrame, time_s: Fraction) -> None:
@@ -216,7 +218,7 @@ class SoundEncoder:
             plane.extend(view[start : start + taken * _BYTES_PER_SAMPLE])
         self._emitted += taken
 
-    def _encode_full(self) -> Iterator[Packet]:
+    def _encode_full(self) -> Iterator[Packet[Stream]]:
         size = AAC_FRAME * _BYTES_PER_SAMPLE
         while len(self._fifo[0]) >= size:
             frame = av.AudioFrame(format="fltp", layout=self._layout, samples=AAC_FRAME)
@@ -230,9 +232,9 @@ class SoundEncoder:
             yield from self._target.encode(frame)
 
 
-def _decoded(packet: Packet) -> list[av.AudioFrame]:
+def _decoded(packet: Packet[Stream]) -> list[av.AudioFrame]:
     try:
-        return packet.decode()
+        return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
     except av.InvalidDataError:
         return []  # a hole, filled with silence; all of it missing is `SoundLost`
 

@@ -11,11 +11,14 @@ import os
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.geometry import Orientation, orientation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 MAX_BOXES = 100_000
 MAX_DEPTH = 16
@@ -300,7 +303,11 @@ def _read_brands(body: bytes, movie: Movie) -> None:
 def _read_moov(data: bytes, reader: _Reader, movie: Movie) -> None:
     for kind, body in _children(data, reader):
         if kind == b"mvhd":
-            created, movie.time_scale, movie.duration = _header_times(body)
+            try:
+                created, movie.time_scale, movie.duration = _header_times(body)
+            except (struct.error, IndexError) as error:
+                msg = f"box mvhd is damaged: {error}"
+                raise BoxError(msg) from error
             if created:
                 movie.private.add("creation_time")
         elif kind == b"trak":
@@ -497,6 +504,7 @@ _HARMLESS = {
 
 
 def _read_user_data(kind: bytes, body: bytes, reader: _Reader, movie: Movie) -> None:
+    names: list[str]
     if kind == b"meta":
         # A full box in MP4, a plain one in QuickTime.
         start = 0 if body[4:8] == b"hdlr" else 4
@@ -515,7 +523,8 @@ def _read_user_data(kind: bytes, body: bytes, reader: _Reader, movie: Movie) -> 
 
 
 def _key_names(body: bytes) -> list[str]:
-    names, offset = [], 8
+    names: list[str] = []
+    offset = 8
     while offset + 8 <= len(body) and len(names) < 1024:
         length = struct.unpack_from(">I", body, offset)[0]
         if length < 8:

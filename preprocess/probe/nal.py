@@ -5,10 +5,13 @@ NAL units (H.264: ITU-T H.264 7.3.1; HEVC: ITU-T H.265 7.3.1), ADTS (ISO/IEC 138
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from preprocess.facts import SyncKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _H264_IDR = 5
 _H264_NOT_PICTURE = {7, 8, 9, 12, 13}  # parameter sets, delimiter, filler, SPS extension

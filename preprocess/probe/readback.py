@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import av
 
-from preprocess.facts import Facts
 from preprocess.intent import VerifyLevel, Window, WindowKind
 from preprocess.job import Measured, Opening, ProbeRequest, VerifyRequest
-from preprocess.native import arm_decoder, open_input
+from preprocess.native import arm_decoder, open_input, video_stream
 from preprocess.probe import nal
 from preprocess.probe.video import probe_descriptor
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+    from preprocess.facts import Facts
 
 _READ_ON_S = Fraction(5)
 """A result that is longer than its cap is still measured this far, so that the check can say it."""
@@ -58,7 +59,7 @@ def _digests(fd: int, opening: Opening, facts: Facts) -> tuple[tuple[str, ...], 
     pictures: list[str] = []
     sounds: list[str] = []
     with open_input(fd, opening) as container:
-        stream = container.streams[video.stream]
+        stream = video_stream(container, video.stream)
         prefix = nal.length_size(video.codec, stream.codec_context.extradata)
         for packet in container.demux():
             if not packet.size:
@@ -79,7 +80,7 @@ def _decode(
     assert video is not None  # noqa: S101 - the caller has looked
     total = len(video.table.pts)
     with open_input(fd, opening) as container:
-        stream = container.streams[video.stream]
+        stream = video_stream(container, video.stream)
         arm_decoder(stream, threads)
         if request.level is VerifyLevel.FULL:
             return _count(container, stream, total), total

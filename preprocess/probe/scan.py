@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -13,7 +12,7 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import is_decodable
+from preprocess.native import is_decodable, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
@@ -24,8 +23,12 @@ from preprocess.probe.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.packet import Packet
+    from av.audio.stream import AudioStream
     from av.stream import Stream
+    from av.video.stream import VideoStream
 
 _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
@@ -45,7 +48,7 @@ class _Seen:
     """Of each of ``keys``."""
     exact: bool = True
 
-    def add(self, packet: Packet) -> int:
+    def add(self, packet: Packet[Stream]) -> int:
         stamp = packet.pts
         if stamp is None:
             self.exact = False
@@ -90,7 +93,7 @@ class _Scan:
     """FFmpeg marked pictures as hidden by an edit list."""
 
 
-def read_scanned(source: Source, stream: Stream, audio_stream: Stream | None) -> Read:
+def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | None) -> Read:
     """Read packets of *stream* and *audio_stream* as far as the window needs."""
     if source.request.window.kind is WindowKind.TAIL:
         scan = _scan_tail(source, stream, audio_stream)
@@ -123,7 +126,7 @@ def _table(scan: _Scan, stream: Stream) -> PictureTable:
     picture = scan.picture
     start = picture.keys[0] if picture.keys else 0
     return PictureTable(
-        time_base=Fraction(stream.time_base or Fraction(1, 1000)),
+        time_base=tick_s(stream),
         pts=tuple(picture.pts[start:]),
         sizes=tuple(picture.sizes[start:]),
         sync=tuple(
@@ -138,25 +141,25 @@ def _table(scan: _Scan, stream: Stream) -> PictureTable:
     )
 
 
-def _kind(packet: Packet) -> SyncKind:
+def _kind(packet: Packet[Stream]) -> SyncKind:
     context = packet.stream.codec_context
-    codec = context.codec.canonical_name if context else ""
+    codec = context.codec.canonical_name
     if codec not in ("h264", "hevc"):
         return SyncKind.UNSEEN
     return nal.sync_kind(codec, bytes(packet), nal.length_size(codec, context.extradata))
 
 
-def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet]:
+def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
     for packet in source.container.demux(streams):
         if packet.size:  # a flush packet; packets without dts can be key pictures (PyAV #1917)
             yield packet
 
 
-def _streams(stream: Stream, audio_stream: Stream | None) -> list[Stream]:
+def _streams(stream: Stream, audio_stream: AudioStream | None) -> list[Stream]:
     return [stream] if audio_stream is None else [stream, audio_stream]
 
 
-def _scan_head(source: Source, stream: Stream, audio_stream: Stream | None) -> _Scan:
+def _scan_head(source: Source, stream: Stream, audio_stream: AudioStream | None) -> _Scan:
     window = source.request.window
     wanted_s = window.start_s + source.request.cap_s + LOOK_AHEAD_S
     scan = _Scan()
@@ -179,7 +182,7 @@ def _scan_head(source: Source, stream: Stream, audio_stream: Stream | None) -> _
     return scan
 
 
-def _take_picture(scan: _Scan, packet: Packet) -> None:
+def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
     if packet.is_discard:
         scan.hidden = True
         return
@@ -194,7 +197,7 @@ def _take_picture(scan: _Scan, packet: Packet) -> None:
         scan.origin = first
 
 
-def _take_sound(scan: _Scan, packet: Packet) -> None:
+def _take_sound(scan: _Scan, packet: Packet[Stream]) -> None:
     stamp = scan.sound.add(packet)
     if scan.first_sound is None:
         scan.first_sound = stamp
@@ -203,14 +206,14 @@ def _take_sound(scan: _Scan, packet: Packet) -> None:
 def _is_past(scan: _Scan, stream: Stream, wanted_s: Fraction) -> bool:
     if scan.origin is None or not scan.picture.pts:
         return False
-    return (scan.picture.pts[-1] - scan.origin) * Fraction(stream.time_base) > wanted_s
+    return (scan.picture.pts[-1] - scan.origin) * tick_s(stream) > wanted_s
 
 
 def _sound_is_past(scan: _Scan, stream: Stream, audio: Stream, wanted_s: Fraction) -> bool:
     if not scan.sound.pts or scan.origin is None:
         return False
-    origin_s = scan.origin * Fraction(stream.time_base)
-    return scan.sound.pts[-1] * Fraction(audio.time_base) - origin_s > wanted_s
+    origin_s = scan.origin * tick_s(stream)
+    return scan.sound.pts[-1] * tick_s(audio) - origin_s > wanted_s
 
 
 def _trim_to_window(scan: _Scan, stream: Stream, source: Source) -> None:
@@ -218,7 +221,7 @@ def _trim_to_window(scan: _Scan, stream: Stream, source: Source) -> None:
     window = source.request.window
     if not window.start_s or scan.origin is None:
         return
-    start = scan.origin + int(window.start_s / Fraction(stream.time_base))
+    start = scan.origin + int(window.start_s / tick_s(stream))
     first = next(
         (key for key in reversed(scan.picture.keys) if scan.picture.pts[key] <= start), None
     )
@@ -227,7 +230,7 @@ def _trim_to_window(scan: _Scan, stream: Stream, source: Source) -> None:
         scan.at_start = False
 
 
-def _scan_tail(source: Source, stream: Stream, audio_stream: Stream | None) -> _Scan:
+def _scan_tail(source: Source, stream: Stream, audio_stream: AudioStream | None) -> _Scan:
     start = _Scan()
     for packet in _packets(source, [stream]):
         _take_picture(start, packet)
@@ -246,7 +249,7 @@ def _scan_tail(source: Source, stream: Stream, audio_stream: Stream | None) -> _
 
 
 def _seek_tail(
-    source: Source, stream: Stream, audio_stream: Stream | None, start: _Scan
+    source: Source, stream: Stream, audio_stream: AudioStream | None, start: _Scan
 ) -> _Scan | None:
     """Read from a seek point before the tail; ``None`` where seeking did not land before it."""
     duration = source.container.duration
@@ -266,12 +269,12 @@ def _seek_tail(
     if not scan.picture.keys:
         return None
     pts = scan.picture.pts
-    covered_s = (max(pts) - pts[scan.picture.keys[0]]) * Fraction(stream.time_base)
+    covered_s = (max(pts) - pts[scan.picture.keys[0]]) * tick_s(stream)
     return scan if covered_s >= source.request.cap_s else None
 
 
 def _scan_all(
-    source: Source, stream: Stream, audio_stream: Stream | None, start: _Scan
+    source: Source, stream: Stream, audio_stream: AudioStream | None, start: _Scan
 ) -> _Scan:
     source.container.seek(0, backward=True)
     scan = _Scan(origin=start.origin, at_start=False)
@@ -281,7 +284,7 @@ def _scan_all(
 
 
 def _read_on(
-    scan: _Scan, source: Source, stream: Stream, audio_stream: Stream | None
+    scan: _Scan, source: Source, stream: Stream, audio_stream: AudioStream | None
 ) -> bool:
     """Read to the end, keeping the last pictures; whether any were forgotten."""
     dropped = False
@@ -297,12 +300,12 @@ def _read_on(
     return dropped
 
 
-def _audio(scan: _Scan, stream: Stream, table: PictureTable) -> AudioTrack | None:
+def _audio(scan: _Scan, stream: AudioStream, table: PictureTable) -> AudioTrack | None:
     sound = scan.sound
     if not sound.pts or scan.first_sound is None:
         return None
-    context = stream.codec_context
-    tick = Fraction(stream.time_base or Fraction(1, 1000))
+    context = sound_context(stream)
+    tick = tick_s(stream)
     origin_s = table.origin_pts * table.time_base
     usual = sound.usual_duration()
     end = sound.pts[-1] + (sound.durations[-1] or usual)

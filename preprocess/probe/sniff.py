@@ -160,7 +160,7 @@ def _text(head: bytes) -> Sniffed:
         return Sniffed(Kind.IMAGE, None, None, "SVG image")
     if start.startswith((b"<!doctype html", b"<html", b"<head")):
         return Sniffed(Kind.OTHER, None, None, "HTML page")
-    if start.startswith(b"v=0\r\n") or start.startswith(b"v=0\n"):
+    if start.startswith((b"v=0\r\n", b"v=0\n")):
         return Sniffed(Kind.OTHER, None, None, "SDP session description")
     if not set(head) & _CONTROL_BYTES:
         return Sniffed(Kind.OTHER, None, None, "text")

@@ -8,16 +8,19 @@ from itertools import accumulate, pairwise
 from statistics import median_low
 from typing import TYPE_CHECKING
 
+from av.container import InputContainer
+
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import is_decodable
+from preprocess.job import ProbeRequest
+from preprocess.native import is_decodable, sound_context
 from preprocess.probe import bmff
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
+    from av.audio.stream import AudioStream
     from av.stream import Stream
+    from av.video.stream import VideoStream
 
-    from preprocess.job import ProbeRequest
 
 MAX_PICTURES = 20_000
 """Pictures looked at around a window: 15 s at 1000 fps, and enough for any camera."""
@@ -91,7 +94,7 @@ class _Clock:
 
 
 def read_indexed(
-    source: Source, stream: Stream, audio_stream: Stream | None, size_bytes: int
+    source: Source, stream: Stream, audio_stream: AudioStream | None, size_bytes: int
 ) -> Read:
     """Read the tables of *stream* and *audio_stream* from the movie's index."""
     movie = source.movie
@@ -257,7 +260,7 @@ def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:
 
 def _indexed_audio(
     movie: bmff.Movie,
-    stream: Stream,
+    stream: AudioStream,
     clock: _Clock,
     wanted: tuple[int, int],
     size_bytes: int,
@@ -286,7 +289,7 @@ def _indexed_audio(
     window_s = sum(deltas) * tick
     times = range(int(first / tick), int(last / tick) + 1)
     readable = _readable(stream, range(start, stop), times, size_bytes)
-    context = stream.codec_context
+    context = sound_context(stream)
     rate = (context.sample_rate if context else None) or None
     frame = usual * (rate or 0) * tick
     audio = AudioTrack(

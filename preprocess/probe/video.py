@@ -11,26 +11,32 @@ from typing import TYPE_CHECKING
 import av
 
 from preprocess.facts import (
-    AudioTrack,
     Dynamic,
-    EditShape,
     Facts,
     IndexPlace,
     Kind,
-    PictureTable,
     StreamFacts,
     SyncKind,
     VideoTrack,
 )
 from preprocess.geometry import Orientation, Size, displayed_size
 from preprocess.job import Opening, Probed
-from preprocess.native import MAX_STREAMS, arm_decoder, is_decodable, open_input
+from preprocess.native import (
+    MAX_STREAMS,
+    arm_decoder,
+    is_decodable,
+    open_input,
+    picture_context,
+    video_stream,
+)
 from preprocess.probe import bmff, nal, scan, tables
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.audio.stream import AudioStream
     from av.stream import Stream
+    from av.video.stream import VideoStream
 
     from preprocess.job import ProbeRequest
 
@@ -57,7 +63,8 @@ _PLAIN_TAGS = {
     *("vendor_id", "handler_name", "variant_bitrate", "bps", "number_of_frames"),
     *("number_of_bytes", "_statistics_writing_app", "_statistics_tags", "alpha_mode", "timecode"),
     *("metadatacreator", "hasvideo", "hasaudio", "hasmetadata", "haskeyframes", "datasize"),
-    *("videosize", "audiosize", "canseektoend", "wm/wmadrcpeakreference", "deviceconformancetemplate"),
+    *("videosize", "audiosize", "canseektoend", "wm/wmadrcpeakreference"),
+    "deviceconformancetemplate",
 }
 
 
@@ -84,8 +91,8 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
         try:
             movie = bmff.read_movie(fd, status.st_size)
         except bmff.BoxError as error:
-            fault = "input.truncated" if error.truncated else "input.corrupt"
-            return Probed(facts=replace(facts, fault=fault, fault_detail=str(error)), opening=None)
+            rule = "input.truncated" if error.truncated else "input.corrupt"
+            return Probed(facts=replace(facts, fault=rule, fault_detail=str(error)), opening=None)
         facts = _with_movie(facts, movie)
         if len(movie.tracks) > MAX_STREAMS:
             detail = f"{len(movie.tracks)} tracks, at most {MAX_STREAMS} are opened"
@@ -175,7 +182,7 @@ def _has_chapters(container: InputContainer) -> bool:
 
 def _stream_facts(stream: Stream) -> StreamFacts:
     context = getattr(stream, "codec_context", None)
-    named = [flag.name.lower() for flag in type(stream.disposition) if flag & stream.disposition]
+    named = [(flag.name or "").lower() for flag in type(stream.disposition) if flag & stream.disposition]
     return StreamFacts(
         index=stream.index,
         kind=stream.type,
@@ -185,7 +192,7 @@ def _stream_facts(stream: Stream) -> StreamFacts:
     )
 
 
-def choose_video(container: InputContainer, movie: bmff.Movie | None) -> Stream | None:
+def choose_video(container: InputContainer, movie: bmff.Movie | None) -> VideoStream | None:
     """The picture track a person would call the video: no cover, no thumbnail, no empty track.
 
     Decodable ones first, then the default one, then the one with most pixels over all its
@@ -212,18 +219,18 @@ def choose_video(container: InputContainer, movie: bmff.Movie | None) -> Stream 
     )
 
 
-def _area(stream: Stream) -> int:
-    context = stream.codec_context
+def _area(stream: VideoStream) -> int:
+    context = picture_context(stream)
     return (context.width or 0) * (context.height or 0) if context else 0
 
 
-def choose_audio(container: InputContainer) -> Stream | None:
+def choose_audio(container: InputContainer) -> AudioStream | None:
     """The first sound track that decodes, else the first one."""
     audio = list(container.streams.audio)
     return next((s for s in audio if is_decodable(s)), audio[0] if audio else None)
 
 
-def _measure(facts: Facts, source: tables.Source, stream: Stream) -> Facts:
+def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
     audio_stream = choose_audio(source.container)
     if source.indexed:
         read = tables.read_indexed(source, stream, audio_stream, facts.size_bytes)
@@ -231,7 +238,7 @@ def _measure(facts: Facts, source: tables.Source, stream: Stream) -> Facts:
         read = scan.read_scanned(source, stream, audio_stream)
     if not read.table.pts:
         return replace(facts, fault="input.no_picture", fault_detail="the picture track is empty")
-    context = stream.codec_context
+    context = picture_context(stream)
     if context is None:
         video = _unknown_video(stream, source, read)
     else:
@@ -252,12 +259,12 @@ def _movie_track(source: tables.Source, stream: Stream) -> bmff.Track | None:
     return next((track for track in source.movie.tracks if track.id == stream.id), None)
 
 
-def _unknown_video(stream: Stream, source: tables.Source, read: tables.Read) -> VideoTrack:
+def _unknown_video(stream: VideoStream, source: tables.Source, read: tables.Read) -> VideoTrack:
     track = _movie_track(source, stream)
     return _video(stream, read, codec=track.format if track else "unknown", decodable=False)
 
 
-def _video(stream: Stream, read: tables.Read, *, codec: str, decodable: bool) -> VideoTrack:
+def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: bool) -> VideoTrack:
     return VideoTrack(
         stream=stream.index,
         codec=codec,
@@ -292,7 +299,7 @@ def _video(stream: Stream, read: tables.Read, *, codec: str, decodable: bool) ->
     )
 
 
-def _video_track(stream: Stream, source: tables.Source, read: tables.Read) -> VideoTrack:
+def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) -> VideoTrack:
     context = stream.codec_context
     track = _movie_track(source, stream)
     coded = Size(context.width or 0, context.height or 0)
@@ -341,7 +348,7 @@ def _full_range(color_range: int, pixel_format: str | None) -> bool | None:
     return {1: False, 2: True}.get(color_range)
 
 
-def _sample_aspect(stream: Stream) -> Fraction:
+def _sample_aspect(stream: VideoStream) -> Fraction:
     value = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     return Fraction(value) if value and value > 0 else Fraction(1)
 
@@ -350,7 +357,7 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
     return ticks * Fraction(time_base) if ticks and time_base else None
 
 
-def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: Stream) -> VideoTrack:
+def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: VideoStream) -> VideoTrack:
     """Read what the key pictures promise that a window may start from."""
     if not source.indexed or video.codec not in ("h264", "hevc"):
         return video  # a scan has seen them all
@@ -367,7 +374,7 @@ def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: Stream) -> 
         if packet.size == 0 or count > last - min(wanted) + tables.SEEK_SLACK:
             break
         if packet.pts in pts_wanted or (packet.pts is None and packet.dts in pts_wanted):
-            stamp = packet.pts if packet.pts is not None else packet.dts
+            stamp = packet.pts if packet.pts is not None else packet.dts or 0
             found[stamp] = nal.sync_kind(video.codec, bytes(packet), prefix)
         if len(found) == len(pts_wanted):
             break
@@ -387,7 +394,7 @@ def _leaves_questions(video: VideoTrack, source: tables.Source) -> bool:
 
 
 def _after_first_picture(
-    video: VideoTrack, source: tables.Source, stream: Stream, read: tables.Read
+    video: VideoTrack, source: tables.Source, stream: VideoStream, read: tables.Read
 ) -> VideoTrack:
     """Decode one picture; the open decoder then knows what the headers left out."""
     frame = _first_frame(source, video)
@@ -418,7 +425,7 @@ _LOOK_PACKETS = 300
 
 
 def _first_frame(source: tables.Source, video: VideoTrack) -> av.VideoFrame | None:
-    stream = source.container.streams[video.stream]
+    stream = video_stream(source.container, video.stream)
     arm_decoder(stream, 1)
     source.container.seek(min(video.table.pts), stream=stream, backward=True)
     for count, packet in enumerate(source.container.demux(stream)):

@@ -32,22 +32,22 @@ def window(case: Case) -> Iterable[Finding]:
             )
         )
     if not case.chosen.pts:
-        length = case.video.duration_s
+        known = case.video.duration_s
         yield Obstacle(
             Reason(
                 rule="window.start",
                 measured=f"starts at {seconds_text(wanted.start_s)}",
-                limit="inside the clip" + (f", {seconds_text(length)} long" if length else ""),
+                limit="inside the clip" + (f", {seconds_text(known)} long" if known else ""),
                 value=float(wanted.start_s),
-                limit_value=float(length) if length else None,
+                limit_value=float(known) if known else None,
                 unit="s",
                 fix="start the window earlier",
             )
         )
     elif not case.chosen.whole:
-        length = case.video.duration_s
+        known = case.video.duration_s
         yield _take_part(
-            case, "video.window", seconds_text(length) if length else "a longer clip", str(wanted)
+            case, "video.window", seconds_text(known) if known else "a longer clip", str(wanted)
         )
 
 

@@ -53,13 +53,17 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
             )
     except SourceDamaged as error:
         details = {"readable": error.readable, "expected": error.expected}
-        raise OperationError("source_damaged", str(error), details) from error
+        msg = "source_damaged"
+        raise OperationError(msg, str(error), details) from error
     except PlanMismatch as error:
-        raise OperationError("plan_mismatch", str(error)) from error
+        msg = "plan_mismatch"
+        raise OperationError(msg, str(error)) from error
     except SoundLost as error:
-        raise OperationError("sound_lost", "no sound of the window can be decoded") from error
+        msg = "sound_lost"
+        raise OperationError(msg, "no sound of the window can be decoded") from error
     except av.InvalidDataError as error:
-        raise OperationError("invalid_data", str(error)) from error
+        msg = "invalid_data"
+        raise OperationError(msg, str(error)) from error
     return {"outcome": wire.dump(outcome)}
 
 

@@ -108,7 +108,7 @@ def check_sound(report: Report, spec: ClipSpec, start_s: Fraction) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [s for s in recipes.CUT if s.duration_s <= 22], ids=lambda spec: spec.name  # noqa: PLR2004
+    "spec", [s for s in recipes.CUT if s.duration_s <= 22], ids=lambda spec: spec.name
 )
 def test_extend_keeps_the_tail(spec: ClipSpec, tmp_path: Path) -> None:
     """The continuation starts where the clip ends, so the last picture is the source's last."""
