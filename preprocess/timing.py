@@ -19,6 +19,8 @@ STANDARD_RATES = (
 )
 """Rates that real material is meant to have (SMPTE and EBU production rates)."""
 
+_WIDEST_SNAP = Fraction(1, 50)
+"""24 and 25 are 4 % apart: from half of that on, snapping could not tell them apart."""
 _LARGEST_RATIO = 120
 """A cadence is looked for up to this many times below or above a standard rate (0.2-7200 fps)."""
 
@@ -47,9 +49,12 @@ def find_cadence(
     measured = _average_rate(pts, time_base)
     if measured is None:
         return None
+    # First and last picture may be off as much as any: in 2 s, 10 ms each are another 1 %.
+    unsure = 2 * rewrite_s / ((pts[-1] - pts[0]) * time_base)
+    near = max(snap, min(snap + unsure, _WIDEST_SNAP))
     standard = [
         Cadence(rate=rate, deviation_s=deviation(pts, time_base, rate))
-        for rate in _near_standard_rates(measured, snap)
+        for rate in _near_standard_rates(measured, near)
     ]
     best = min(standard, key=lambda found: found.deviation_s, default=None)
     if best is not None and best.deviation_s <= rewrite_s:

@@ -52,7 +52,9 @@ def pace_of(pts: Sequence[int], tick: Fraction, accept: AcceptVideo) -> Pace | N
     average = (len(pts) - 1) / ((pts[-1] - pts[0]) * tick)
     own_rate = average.limit_denominator(1001)
     own = Pace(own_rate, off_grid_s(pts, tick, own_rate)) if own_rate > 0 else None
-    named = [Pace(rate, off_grid_s(pts, tick, rate)) for rate in _rates_near(average)]
+    # Half a per cent, and what 10 ms at either end may have added: two per cent at most.
+    near = min(Fraction(1, 200) + 2 * REWRITE_S / ((pts[-1] - pts[0]) * tick), Fraction(1, 50))
+    named = [Pace(rate, off_grid_s(pts, tick, rate)) for rate in _rates_near(average, near)]
     best = min(named, key=lambda pace: pace.off_s, default=None)
     own_fits = own is not None and own.off_s <= CONSTANT_S
     if best is not None and best.off_s <= REWRITE_S:
@@ -62,11 +64,11 @@ def pace_of(pts: Sequence[int], tick: Fraction, accept: AcceptVideo) -> Pace | N
     return own if own_fits else None
 
 
-def _rates_near(average: Fraction) -> set[Fraction]:
+def _rates_near(average: Fraction, near: Fraction) -> set[Fraction]:
     times = range(1, 121)
     family = {rate * n for rate in NAMED_RATES for n in times}
     family |= {rate / n for rate in NAMED_RATES for n in times}
-    return {rate for rate in family if abs(rate - average) <= average / 200}
+    return {rate for rate in family if abs(rate - average) <= average * near}
 
 
 def written_rate(rate: Fraction, low: Fraction, high: Fraction) -> tuple[Fraction, int, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import json
 import os
 import struct
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fixtures.spec import ClipSpec, Container, Gop
+from fixtures.spec import ClipSpec, Container, Gop, IndexPlace
 from preprocess import (
     InputRejected,
     Intent,
@@ -44,7 +44,7 @@ GOP = Gop(length=30, b_frames=2)
 
 # Named for the route they take; each is made once for a run.
 KEEP = ClipSpec(name="keep", frames=72, gop=GOP)
-KEEP_LAST = ClipSpec(name="keep-index-last", frames=72, gop=GOP)
+KEEP_LAST = ClipSpec(name="keep-last", frames=72, gop=GOP, index=IndexPlace.LAST)
 REWRAP = ClipSpec(name="rewrap", frames=72, gop=GOP, container=Container.MATROSKA)
 STREAM = ClipSpec(name="stream", frames=72, gop=GOP, container=Container.MPEGTS)
 ENCODE = ClipSpec(name="encode", frames=36, frame_rate=Fraction(15), gop=GOP)
@@ -166,17 +166,11 @@ def tree(folder: Path) -> Tree:
         if path.is_symlink():
             content = os.readlink(path)
         elif path.is_file():
-            with _readable(path):
-                content = sha256(path.read_bytes()).hexdigest()
+            content = sha256(path.read_bytes()).hexdigest()
         # A folder's own times change when a temporary comes and goes.
         times = () if path.is_dir() else (status.st_mtime_ns, status.st_nlink, status.st_size)
         found[str(path.relative_to(folder))] = (status.st_mode, status.st_ino, *times, content)
     return found
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    yield
 
 
 @contextmanager
@@ -267,19 +261,20 @@ class Watch:
         os.close(self._fd)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that nobody has collected yet does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
-
-
-def wait_until_dead(pid: int, seconds: float = 5) -> bool:
-    give_up = time.monotonic() + seconds
-    while is_alive(pid):
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.005)
-    return True
+def check_receipt(outcome: Outcome) -> dict[str, Any]:
+    """The receipt of a result is JSON, tells its digest, and stands where it is said to stand."""
+    report = outcome.report
+    assert report is not None
+    assert report.output is not None
+    assert report.receipt is not None
+    assert report.receipt == report.output.with_name(f"{report.output.name}.receipt.json")
+    data: dict[str, Any] = json.loads(report.receipt.read_bytes())
+    digest = sha256(report.output.read_bytes()).hexdigest()
+    assert data["output_sha256"] == digest == report.output_sha256
+    assert data["type"] == "receipt"
+    assert data["status"] == report.status.value
+    assert data["input"] == str(report.input)
+    assert data["output"] == str(report.output)
+    assert data["error"] is None
+    assert data["versions"]["clipready"]
+    return data

@@ -1,0 +1,178 @@
+"""``python -m benchmarks``: the table of benchmarks/README.md, measured anew."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import media
+from benchmarks.pairs import Pair, command, compare
+from preprocess import Options, Plan, Target, plan_file, probe_file, process_file
+from preprocess.encoding import CRF, KEYFRAME_INTERVAL_S, PRESET
+
+
+def main() -> int:
+    """Measure and print; 1 if a wanted ratio is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--runs", type=int, default=7, help="pairs for each line (default 7)")
+    parser.add_argument("--folder", type=Path, help="where clips are made and kept")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        pairs = _measure(folder, Path(scratch), arguments.runs)
+    return 1 if any(pair.good is False for pair in pairs) else 0
+
+
+def _measure(folder: Path, scratch: Path, runs: int) -> list[Pair]:
+    print(f"{platform.machine()}, Python {platform.python_version()}; medians of {runs} pairs")
+    print(f"{'work':<34}{'ours':>10}{'theirs':>10}{'wall':>8}{'cpu':>8}  wanted")
+    pairs = []
+    for measure in (_probe, _plan, _cut, _encode, _shell):
+        pair = measure(folder, scratch, runs)
+        pairs.append(pair)
+        _show(pair)
+    facts = probe_file(media.two_hours(folder))
+    share = (facts.bytes_read or 0) / facts.size_bytes
+    print(f"plan of 2 h: {facts.bytes_read:,} of {facts.size_bytes:,} bytes read, {share:.3%}")
+    print(f"encode 1080p30: peak memory {_encode_peak(folder):.0f} MB (wanted <= 250)")
+    return pairs
+
+
+def _show(pair: Pair) -> None:
+    mark = {True: "met", False: "MISSED", None: ""}[pair.good]
+    print(
+        f"{pair.name:<34}{pair.ours.wall_s * 1000:>8.1f}ms{pair.theirs.wall_s * 1000:>8.1f}ms"
+        f"{pair.wall_ratio:>8.2f}{pair.cpu_ratio:>8.2f}  {pair.wanted} {mark} (vs {pair.against})",
+        flush=True,
+    )
+
+
+def _probe(folder: Path, _scratch: Path, runs: int) -> Pair:
+    clip = media.full_hd(folder)
+    return compare(
+        "probe 1080p, warm",
+        lambda: probe_file(clip),
+        command("ffprobe", "-v", "error", "-show_format", "-show_streams", str(clip)),
+        against="ffprobe process",
+        wanted="<= 0.20",
+        at_most=0.2,
+        runs=runs * 3,
+    )
+
+
+def _plan(folder: Path, _scratch: Path, runs: int) -> Pair:
+    long, short = media.two_hours(folder), media.fifteen_seconds(folder)
+    return compare(
+        "plan 2 h / 3 GB, warm",
+        lambda: plan_file(long),
+        lambda: plan_file(short),
+        against="plan of 16 s; index parse included",
+        wanted="<= 1.5 without the index",
+        at_most=None,
+        runs=runs * 3,
+    )
+
+
+def _cut(folder: Path, scratch: Path, runs: int) -> Pair:
+    clip = media.long_compliant(folder)
+    return compare(
+        "cut 10 min to 15 s, warm",
+        lambda: process_file(
+            clip, target=Target(output=scratch / "ours.mp4"), options=Options(force=True)
+        ),
+        command(
+            *("ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(clip), "-t", "15"),
+            *("-c", "copy", "-movflags", "+faststart", str(scratch / "theirs.mp4")),
+        ),
+        against="ffmpeg -c copy -t 15 process",
+        wanted="<= 1.5",
+        at_most=1.5,
+        runs=runs * 2,
+    )
+
+
+def _encode(folder: Path, scratch: Path, runs: int) -> Pair:
+    clip = media.full_hd(folder)
+    threads = Options().thread_count
+    plan = plan_file(clip)
+    assert isinstance(plan, Plan)
+    size = f"scale={plan.expected.width_px}:{plan.expected.height_px}:flags=bicubic"
+    return compare(
+        "encode 1080p30 to 720p",
+        lambda: process_file(
+            clip,
+            target=Target(output=scratch / "encoded.mp4"),
+            options=Options(force=True, threads=threads),
+        ),
+        command(
+            *(_ffmpeg(), "-v", "error", "-nostdin", "-y", "-threads", str(threads)),
+            *("-i", str(clip), "-t", "15", "-vf", size, "-c:v", "libx264", "-preset", PRESET),
+            *("-crf", f"{CRF:g}", "-g", str(30 * KEYFRAME_INTERVAL_S)),
+            *("-threads", str(threads), "-pix_fmt", "yuv420p", "-c:a", "copy"),
+            *("-movflags", "+faststart", str(scratch / "ffmpeg.mp4")),
+        ),
+        against=f"{Path(_ffmpeg()).name}, same x264 settings and threads; ours verifies too",
+        wanted="<= 1.0",
+        at_most=1.0,
+        runs=max(3, runs // 2),
+    )
+
+
+def _shell(folder: Path, _scratch: Path, runs: int) -> Pair:
+    clip = media.compliant(folder)
+    ours = [sys.executable, "-m", "pipeline.cli", "normalize", str(clip)]
+    return compare(
+        "normalize of a fine file, shell",
+        command(*ours),
+        command("ffprobe", "-v", "error", "-show_format", "-show_streams", str(clip)),
+        against="ffprobe process",
+        wanted="<= 6",
+        at_most=6,
+        runs=runs,
+    )
+
+
+def _ffmpeg() -> str:
+    """The newest ffmpeg there is: imageio-ffmpeg's binary, else the system's."""
+    try:
+        from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - an extra
+    except ImportError:
+        return shutil.which("ffmpeg") or "ffmpeg"
+    return str(get_ffmpeg_exe())
+
+
+_PEAK_SCRIPT = """
+import sys
+from pathlib import Path
+from preprocess import Options, Target, process_file
+from preprocess.worker.client import shutdown
+report = process_file(sys.argv[1], target=Target(output=Path(sys.argv[2])), options=Options())
+assert report.error is None, report.error
+"""
+
+
+def _encode_peak(folder: Path) -> float:
+    """Peak resident memory in MB of the worker that encodes 1080p."""
+    clip = media.full_hd(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        watcher = _PEAK_SCRIPT + (
+            "import resource\nshutdown()\n"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)\n"
+        )
+        done = subprocess.run(  # noqa: S603 - our own script
+            [sys.executable, "-c", watcher, str(clip), str(Path(scratch) / "out.mp4")],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
