@@ -100,7 +100,12 @@ def _request(files: list[str], intent: Intent, options: Options, target: Target)
             index=index,
             name=name,
             source=source,
-            target=Target(output=target.output, directory=target.directory, stem=stem),
+            target=Target(
+                output=target.output,
+                directory=target.directory,
+                other_inputs=tuple(other for other in sources if other is not source),
+                stem=stem,
+            ),
         )
         for index, (name, source, stem) in enumerate(zip(files, sources, stems, strict=True))
     )

@@ -26,6 +26,7 @@ class FailureCode(StrEnum):
     TARGET_EXISTS = "target_exists"
     TARGET_NOT_WRITABLE = "target_not_writable"
     TARGET_IS_INPUT = "target_is_input"
+    TARGET_NAME = "target_name"
     DISK_FULL = "disk_full"
     WORKER_DIED = "worker_died"
     DEADLINE = "deadline"

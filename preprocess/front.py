@@ -16,6 +16,7 @@ from preprocess.plan import Plan, Reason, Rejection, Route
 from preprocess.prepare import (
     OnProgress,
     Options,
+    Progress,
     Target,
     report_facts,
     report_file,
@@ -166,7 +167,11 @@ async def process_file_async(
     loop = asyncio.get_running_loop()
     told: OnProgress | None = None
     if on_progress is not None:
-        told = partial(loop.call_soon_threadsafe, on_progress)
+        tell = on_progress
+
+        def told(progress: Progress) -> None:
+            loop.call_soon_threadsafe(tell, progress)
+
     return await _in_thread(
         partial(report_file, Path(source), intent, target, options, on_progress=told)
     )

@@ -61,7 +61,7 @@ class Orientation(StrEnum):
 
     @property
     def mirrored(self) -> bool:
-        """Whether the picture is flipped left to right, before it is turned."""
+        """Whether the picture is flipped left to right, after it is turned."""
         return self in _MIRRORED
 
 

@@ -1,7 +1,6 @@
 """The one place where strangers' bytes meet FFmpeg: every input is opened here, worker only.
 
-Options are those of the project's security reference: whitelists are set at open *and* again on
-every decoder, because `av.open` options reach only the probing decoders (PyAV 18.1.0).
+Whitelists are set at open *and* again on every decoder, because `av.open` options reach only the probing decoders (PyAV 18.1.0).
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 av.logging.set_level(None)
 
 MAX_PIXELS = 8192 * 4320
-"""Largest picture that is decoded: 8K, the hard ceiling of the security reference."""
+"""Largest picture that is decoded: 8K, more than any camera in use."""
 MAX_STREAMS = 16
 
 VIDEO_DECODERS = frozenset(
@@ -71,7 +70,7 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
 
     Raises:
         av.FFmpegError, OSError, ValueError and others: the exception surface of hostile files is
-            wide (security reference, 3.5); callers map by stage, never by message.
+            wide; callers map by stage, never by message.
     """
     os.lseek(fd, 0, os.SEEK_SET)  # FFmpeg's fd: protocol starts at the current offset
     options = {

@@ -30,6 +30,7 @@ from preprocess.shape import target_picture
 from preprocess.window import Chosen, choose
 
 RULES: tuple[Rule, ...] = (
+    file.role,
     clock.window,
     clock.duration,
     clock.short,

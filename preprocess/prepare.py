@@ -96,6 +96,8 @@ class Target:
     """Exactly there."""
     directory: Path | None = None
     """Into this folder; kept files are copied there."""
+    other_inputs: tuple[Path, ...] = ()
+    """Further inputs of the same call; no result may replace one, not even by force."""
     stem: str | None = None
     """Overrides the stem of the input's name, where names of one call would collide."""
 
@@ -320,16 +322,21 @@ def _prepare(job: _Job, taken: intake.Intake, worker: Worker, target: Target) ->
     job.plan = decision
     if decision.route is Route.KEEP:
         return _keep(job, taken, target)
-    output = target.path_for(job.source, job.profile.target.container)
-    _check_targets(job, output)
+    extension = job.profile.target.container
+    output = target.path_for(job.source, extension)
+    _check_targets(job, target, output, extension)
     with publish.temporary(output) as path:
         measured, checks = _until_verified(job, taken, worker, path)
         return _publish(job, taken, path, output, measured.facts, checks, worker)
 
 
-def _check_targets(job: _Job, output: Path) -> None:
+def _check_targets(job: _Job, target: Target, output: Path, extension: str) -> None:
+    if output.suffix.lower().lstrip(".") != extension.lower():
+        msg = f"{output.name} would hold {extension}; name it {output.stem}.{extension}"
+        raise PreparationFailed(FailureCode.TARGET_NAME, msg)
+    inputs = (job.source, *target.other_inputs)
     for path in (output, naming.receipt_path(output)):
-        publish.check_target(path, job.source, force=job.options.force)
+        publish.check_target(path, inputs, force=job.options.force)
 
 
 def _keep(job: _Job, taken: intake.Intake, target: Target) -> Report:
@@ -347,7 +354,7 @@ def _keep(job: _Job, taken: intake.Intake, target: Target) -> Report:
         )
     extension = job.source.suffix.lstrip(".") or job.profile.target.container
     output = target.path_for(job.source, extension)
-    _check_targets(job, output)
+    _check_targets(job, target, output, extension)
     with publish.temporary(output) as path:
         with job.timed("execute"):
             publish.copy_into(taken.fd, path)

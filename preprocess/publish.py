@@ -57,15 +57,15 @@ def target_errors(target: Path) -> Iterator[None]:
         raise PreparationFailed(code, msg) from error
 
 
-def check_target(target: Path, source: Path, *, force: bool) -> None:
+def check_target(target: Path, inputs: Sequence[Path], *, force: bool) -> None:
     """Refuse early what publishing would refuse late.
 
     Raises:
-        PreparationFailed: the target is the input, exists, or cannot be written.
+        PreparationFailed: the target is one of *inputs*, exists, or cannot be written.
     """
     with target_errors(target):
-        if target.exists() and source.exists() and target.samefile(source):
-            msg = f"{target.name} is the input itself; choose another output"
+        if target.exists() and any(x.exists() and target.samefile(x) for x in inputs):
+            msg = f"{target.name} is an input of this call; choose another output"
             raise PreparationFailed(FailureCode.TARGET_IS_INPUT, msg)
         if target.is_dir():
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -134,6 +134,7 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
         "constant_rate": found is not None,
         "rate_deviation_s": seconds(found[1]) if found else None,
         "frames": video.frames,
+        "readable_frames": video.readable_frames,
         "video_codec": video.codec,
         "video_profile": video.profile,
         "video_level": video.level,

@@ -40,7 +40,7 @@ from preprocess.intent import (
     Window,
     WindowKind,
 )
-from preprocess.profiles.model import Profile
+from preprocess.profiles.model import Profile, VideoBounds
 from tests.decide.clips import (
     NTSC_24,
     NTSC_30,
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+B = TypeVar("B", bound=VideoBounds)
 Options = Mapping[str, st.SearchStrategy[Any]]
 
 
@@ -438,12 +439,15 @@ TIGHTER: Mapping[str, tuple[object, ...]] = {
 }
 """Narrower values for single limits."""
 
-_RAISED = {"min_duration_s", "min_area_px", "min_side_px", "min_aspect", "min_rate"}
+_RAISED = {
+    *("min_duration_s", "min_area_px", "min_side_px", "min_aspect", "min_rate", "side_multiple"),
+}
+"""Limits that are narrower where they are higher."""
 
 
 def loosened(profile: Profile, field: str, value: object) -> Profile:
     """*profile* with one accept limit wider at every level, where it is not wider already."""
-    wider: Callable[[Any, Any], Any] = min if field in _RAISED | {"side_multiple"} else max
+    wider: Callable[[Any, Any], Any] = min if field in _RAISED else max
     accepts = {}
     for level, accept in profile.accepts.items():
         old = getattr(accept, field)
@@ -458,13 +462,15 @@ def loosened(profile: Profile, field: str, value: object) -> Profile:
 
 def tightened(profile: Profile, field: str, value: object, *, target_only: bool) -> Profile:
     """*profile* with one limit narrower in the target, and in every accept table unless told."""
-    target = profile.target.model_copy(update={field: value})
-    if target_only:
-        return profile.model_copy(update={"target": target})
-    accepts = {
-        level: accept.model_copy(update={field: value}) for level, accept in profile.accepts.items()
-    }
-    return profile.model_copy(update={"target": target, "accepts": accepts})
+    narrower: Callable[[Any, Any], Any] = max if field in _RAISED else min
+
+    def move(table: B) -> B:
+        return table.model_copy(update={field: narrower(getattr(table, field), value)})
+
+    update: dict[str, object] = {"target": move(profile.target)}
+    if not target_only:
+        update["accepts"] = {level: move(accept) for level, accept in profile.accepts.items()}
+    return profile.model_copy(update=update)
 
 
 def _changed(values: Mapping[str, tuple[object, ...]]) -> st.SearchStrategy[tuple[str, object]]:

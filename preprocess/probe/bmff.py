@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_BOXES = 100_000
 MAX_DEPTH = 16
 MAX_INDEX_BYTES = 64 << 20
-"""Limits of reference "boxes/elements, depth, moov": a two-hour film needs about 10 MB."""
+"""A two-hour film has some hundred boxes, five levels and about 10 MB of index."""
 
 _CONTAINERS = {b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"tref"}
 _KNOWN_TOP = {

@@ -137,7 +137,7 @@ def _probe_opened(
 
 
 # FFmpegError is an OSError or ValueError by errno; the rest is what hostile files were seen to
-# raise from PyAV (security reference, 3.5). A real memory limit is told by the worker's budget.
+# raise from PyAV. A real memory limit is told by the worker's budget.
 _DAMAGE = (av.FFmpegError, OSError, ValueError, IndexError, UnicodeDecodeError, ZeroDivisionError)
 
 
@@ -157,7 +157,8 @@ def _without_picture(facts: Facts, container: InputContainer) -> Facts:
 def _container_facts(
     facts: Facts, container: InputContainer, movie: bmff.Movie | None
 ) -> Facts:
-    streams = tuple(_stream_facts(stream) for stream in container.streams)
+    formats = {track.id: track.format for track in movie.tracks} if movie else {}
+    streams = tuple(_stream_facts(s, formats.get(s.id)) for s in container.streams)
     private = set(facts.private_metadata)
     private.update(f"data:{s.codec or 'unknown'}" for s in streams if s.kind == "data")
     if movie is None:
@@ -180,13 +181,13 @@ def _has_chapters(container: InputContainer) -> bool:
     return bool(chapters() if callable(chapters) else chapters)
 
 
-def _stream_facts(stream: Stream) -> StreamFacts:
+def _stream_facts(stream: Stream, sample_entry: str | None) -> StreamFacts:
     context = getattr(stream, "codec_context", None)
     named = [(flag.name or "").lower() for flag in type(stream.disposition) if flag & stream.disposition]
     return StreamFacts(
         index=stream.index,
         kind=stream.type,
-        codec=context.codec.canonical_name if context else None,
+        codec=context.codec.canonical_name if context else sample_entry,
         disposition=tuple(sorted(str(name) for name in named)),
         language=stream.language,
     )

@@ -65,20 +65,22 @@ def duration(case: Case) -> Iterable[Finding]:
 def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
     chosen, lossless = case.chosen, can_cut(case)
     tail = case.intent.wanted_window.kind is WindowKind.TAIL
-    where = "the end" if tail else "the beginning"
-    if lossless:
-        fix = f"{where} cut at a clean boundary, {seconds_text(chosen.given_up_s)} given up"
-    elif chosen.slice is None:
-        fix = f"{where} encoded: no clean start or end is proven"
-    else:
-        fix = f"{where} encoded: a clean cut would give up {seconds_text(chosen.given_up_s)}"
+    fix = f"the {'last' if tail else 'first'} {seconds_text(case.target.max_duration_s)} kept"
+    if case.intent.wanted_window.kind is WindowKind.SPAN:
+        fix = "the window kept"
+    given_up = seconds_text(chosen.given_up_s)
+    if lossless and chosen.given_up_s:
+        fix += f", less {given_up} to a clean boundary"
+    elif not lossless:
+        why = f"gives up {given_up}" if chosen.slice else "has no proven start or end"
+        fix += f", encoded: a lossless cut {why}"
     longest = chosen.longest_s
     return Change(
         Reason(
             rule=rule,
             measured=measured,
             limit=limit,
-            value=float(longest) if longest is not None else None,
+            value=round(float(longest), 6) if longest is not None else None,
             limit_value=float(case.accept.max_duration_s),
             unit="s",
             fix=fix,

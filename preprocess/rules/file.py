@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from preprocess.facts import Facts, IndexPlace, Kind
+from preprocess.intent import Role
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
 from preprocess.rules.sound import is_kept
@@ -87,6 +88,25 @@ def _unreadable(facts: Facts) -> list[Reason]:
             )
         )
     return objections
+
+
+_VIDEO_ROLES = {Role.EDIT_VIDEO, Role.EXTEND_VIDEO, Role.REFERENCE_VIDEO}
+
+
+def role(case: Case) -> Iterable[Finding]:
+    """A clip is used where a clip is wanted."""
+    wanted = case.intent.wanted_role
+    if wanted not in _VIDEO_ROLES:
+        yield Obstacle(
+            Reason(
+                rule="input.role",
+                measured="a video",
+                limit=f"a still image, as {wanted.value}",
+                value="video",
+                limit_value="image",
+                fix="use --mode edit, extend or reference, or give an image",
+            )
+        )
 
 
 def streams(case: Case) -> Iterable[Finding]:

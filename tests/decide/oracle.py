@@ -25,7 +25,8 @@ NAMED_RATES = [Fraction(n) for n in (24, 25, 30, 50, 60)] + [
     Fraction(n * 1000, 1001) for n in (24, 30, 60)
 ]
 REWRITE_S, CONSTANT_S = Fraction(1, 100), Fraction(1, 500)
-SDR_NAMES = {None, "bt709", "smpte170m", "bt470bg"}
+SDR_NAMES = {None, "bt709", "smpte170m"}
+SDR_GAMUTS = {*SDR_NAMES, "bt470bg"}
 
 
 # --- the clock -----------------------------------------------------------------------------------
@@ -241,11 +242,11 @@ def pixel_faults(facts: Facts, profile: Profile, intent: Intent) -> set[str]:
     if asked is not None:
         asked = min(max(asked, profile.target.min_aspect), profile.target.max_aspect)
     shorter, longer = sorted((size.width, size.height))
-    colours = {video.color_matrix, video.color_primaries, video.color_transfer}
+    gamuts = {video.color_matrix, video.color_primaries}
     tests = {
         "codec": video.codec not in accept.video_codecs,
         "pixel format": video.pixel_format not in accept.pixel_formats or video.alpha,
-        "colour": not colours <= SDR_NAMES,
+        "colour": not gamuts <= SDR_GAMUTS or video.color_transfer not in SDR_NAMES,
         "area": not accept.min_area_px <= size.width * size.height <= accept.max_area_px,
         "sides": shorter < accept.min_side_px or longer > accept.max_side_px,
         "even": bool(size.width % accept.side_multiple or size.height % accept.side_multiple),

@@ -60,15 +60,13 @@ def test_each_of_the_eight_matrices_has_its_orientation(
     assert orientation_of(*matrix) is orientation
     assert (orientation.rotation_deg, orientation.mirrored) == (degrees, mirrored)
     assert (a * 1 + c * -1, b * 1 + d * -1) == corner
-    assert _mirrored_then_turned(1, -1, orientation) == corner
+    assert _turned_then_mirrored(1, -1, orientation) == corner
 
 
-def _mirrored_then_turned(x: int, y: int, orientation: Orientation) -> tuple[int, int]:
-    if orientation.mirrored:
-        x = -x
+def _turned_then_mirrored(x: int, y: int, orientation: Orientation) -> tuple[int, int]:
     for _ in range(orientation.rotation_deg // 90):
         x, y = -y, x  # clockwise, y pointing down
-    return x, y
+    return (-x, y) if orientation.mirrored else (x, y)
 
 
 def test_every_orientation_has_a_matrix() -> None:
@@ -152,10 +150,11 @@ def test_the_sides_have_limits_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("shown", "becomes"),
     [
-        (Size(640, 360), Size(854, 480)),
-        (Size(852, 480), Size(852, 482)),
-        (Size(1080, 1350), Size(860, 1076)),
+        (Size(640, 360), Size(864, 486)),
+        (Size(852, 480), Size(856, 482)),  # 852x480 has 640 px too few, and 854x481 an odd side
+        (Size(1080, 1350), Size(856, 1070)),
         (Size(3840, 2160), Size(1280, 720)),
+        (Size(2160, 3840), Size(720, 1280)),
         (Size(1920, 1080), Size(1280, 720)),
         (Size(480, 480), Size(640, 640)),
         (Size(4000, 1600), Size(1520, 608)),
@@ -164,13 +163,8 @@ def test_the_sides_have_limits_of_their_own() -> None:
 )
 def test_known_sizes_become_legal_ones_of_the_same_shape(shown: Size, becomes: Size) -> None:
     area = min(max(shown.area, LIMITS.min_area_px), LIMITS.max_area_px)
-    found = nearest_legal_size(shown.aspect, area, LIMITS)
 
-    assert found is not None
-    assert LIMITS.allow(found)
-    assert abs(found.aspect / shown.aspect - 1) <= Fraction(4, 1000)
-    assert abs(found.width - becomes.width) <= 12
-    assert found == becomes or found.area < becomes.area * 1.02
+    assert nearest_legal_size(shown.aspect, area, LIMITS) == becomes
 
 
 @widely(300)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MENDABLE = facts(mendable=True)
+# A failed case shows all its pictures, shrunk or not.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
 def planned(found: Facts, profile: Profile, intent: Intent) -> Plan:
@@ -231,9 +233,10 @@ def test_every_costlier_route_can_still_be_planned(
             assert rules(decision) == {"video.size"}
             continue
         assert decision.route >= max(at_least, plan.route)
-        given_up = set(plan.source_pts) - set(decision.source_pts)
-        tolerance_s = max(profile.tolerances.cut_tolerance_s, profile.tolerances.tail_tolerance_s)
-        assert len(given_up) / plan.expected.frame_rate <= tolerance_s + Fraction(1, 5)
+        if plan.expected.duration_s <= profile.target.max_duration_s:
+            assert decision.source_pts == plan.source_pts or decision.route is not plan.route
+            lost = set(plan.source_pts) - set(decision.source_pts)
+            assert len(lost) / plan.expected.frame_rate <= profile.tolerances.tail_tolerance_s
 
 
 # --- 5: rejections -------------------------------------------------------------------------------
