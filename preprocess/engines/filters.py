@@ -80,7 +80,7 @@ def chain(encoding: VideoEncoding) -> str:
 
 def _scale(encoding: VideoEncoding, size: Size) -> str:
     flags = "area" if reduction(encoding) >= _AREA_FROM else "bicubic"
-    parts = [f"scale={size.width}:{size.height}:flags={flags}+accurate_rnd"]
+    parts = [f"scale={size.width}:{size.height}:flags={flags}"]
     matrix = _SWSCALE_MATRICES.get(encoding.matrix_in)
     if matrix is not None and not encoding.flatten:
         parts.append(f"in_color_matrix={matrix}")

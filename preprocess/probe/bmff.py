@@ -13,6 +13,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
+from operator import mul
 from typing import TYPE_CHECKING
 
 from preprocess.geometry import Orientation, orientation_of
@@ -57,41 +59,41 @@ class RunTable:
     def __init__(self, counts: Sequence[int], values: Sequence[int]) -> None:
         self._counts = counts
         self._values = values
-        self.total = sum(counts)
+        # Cumulative sums in C: a two-hour film with B-frames has 200,000 runs.
+        self._ends = list(accumulate(counts))
+        self.total = self._ends[-1] if self._ends else 0
 
     def expand(self, start: int, stop: int) -> list[int]:
         """Values of the samples *start* to *stop*."""
         found: list[int] = []
-        position = 0
-        for count, value in zip(self._counts, self._values, strict=True):
-            begin, end = max(start, position), min(stop, position + count)
-            if begin < end:
-                found.extend([value] * (end - begin))
-            position += count
-            if position >= stop:
-                break
+        run = bisect_right(self._ends, start)
+        position = start
+        while position < stop and run < len(self._ends):
+            end = min(stop, self._ends[run])
+            found.extend([self._values[run]] * (end - position))
+            position = end
+            run += 1
         return found
 
     def sum_before(self, index: int) -> int:
         """Sum over all samples before *index*."""
-        total, position = 0, 0
-        for count, value in zip(self._counts, self._values, strict=True):
-            taken = min(count, index - position)
-            if taken <= 0:
-                break
-            total += taken * value
-            position += count
+        run = bisect_right(self._ends, index)
+        total: int = sum(map(mul, self._counts[:run], self._values[:run]))
+        if run < len(self._ends):
+            begin = self._ends[run] - self._counts[run]
+            total += (index - begin) * self._values[run]
         return total
 
     def index_at(self, target: int) -> int:
         """First sample at whose beginning the running sum is at least *target*."""
-        total, position = 0, 0
-        for count, value in zip(self._counts, self._values, strict=True):
-            if value > 0 and total + count * value >= target:
-                return position + max(0, -(-(target - total) // value))
-            total += count * value
-            position += count
-        return position
+        sums = list(accumulate(map(mul, self._counts, self._values)))
+        run = bisect_left(sums, target)
+        if run >= len(sums):
+            return self.total
+        value = self._values[run]
+        before = sums[run] - self._counts[run] * value
+        begin = self._ends[run] - self._counts[run]
+        return begin + (max(0, -(-(target - before) // value)) if value > 0 else 0)
 
     def constant(self) -> int | None:
         """The one value of all samples, the last one apart (a muxer often shortens it)."""
@@ -241,7 +243,7 @@ def read_movie(fd: int, size: int) -> Movie:
                 raise BoxError(msg)
             found_index = True
             movie.index_first = not found_media
-            _read_moov(reader.read(start + header, end - start - header), reader, movie)
+            _read_moov(memoryview(reader.read(start + header, end - start - header)), reader, movie)
         elif kind == b"mdat":
             found_media = True
         elif kind == b"moof":
@@ -279,7 +281,9 @@ def _top_level(reader: _Reader) -> Iterator[tuple[bytes, int, int, int]]:
         offset += length
 
 
-def _children(data: bytes, reader: _Reader, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
+def _children(
+    data: memoryview, reader: _Reader, start: int = 0
+) -> Iterator[tuple[bytes, memoryview]]:
     offset = start
     while offset + 8 <= len(data):
         reader.count_box()
@@ -300,11 +304,11 @@ def _read_brands(body: bytes, movie: Movie) -> None:
     movie.brands = tuple(_name(brand) for brand in (major, *compatible))
 
 
-def _read_moov(data: bytes, reader: _Reader, movie: Movie) -> None:
+def _read_moov(data: memoryview, reader: _Reader, movie: Movie) -> None:
     for kind, body in _children(data, reader):
         if kind == b"mvhd":
             try:
-                created, movie.time_scale, movie.duration = _header_times(body)
+                created, movie.time_scale, movie.duration = _header_times(bytes(body))
             except (struct.error, IndexError) as error:
                 msg = f"box mvhd is damaged: {error}"
                 raise BoxError(msg) from error
@@ -323,7 +327,7 @@ def _read_moov(data: bytes, reader: _Reader, movie: Movie) -> None:
             movie.private.add("chapters")
 
 
-def _read_track(data: bytes, reader: _Reader, movie: Movie, track: Track, depth: int) -> None:
+def _read_track(data: memoryview, reader: _Reader, movie: Movie, track: Track, depth: int) -> None:
     if depth > MAX_DEPTH:
         msg = f"boxes nested deeper than {MAX_DEPTH}"
         raise BoxError(msg)
@@ -336,7 +340,7 @@ def _read_track(data: bytes, reader: _Reader, movie: Movie, track: Track, depth:
             _read_user_data(kind, body, reader, movie)
         elif kind in _LEAVES:
             try:
-                _LEAVES[kind](body, movie, track)
+                _LEAVES[kind](bytes(body), movie, track)
             except (struct.error, IndexError, ValueError) as error:
                 msg = f"box {_name(kind)} is damaged: {error}"
                 raise BoxError(msg) from error
@@ -394,7 +398,9 @@ def _hdlr(body: bytes, movie: Movie, track: Track) -> None:
     text = name.split(b"\0")[0].decode("utf-8", "replace").strip()
     track.handler_name = text
     lowered = text.lower()
-    if not any(lowered == known or (known and lowered.startswith(known)) for known in _COMMON_HANDLERS):
+    if not any(
+        lowered == known or (known and lowered.startswith(known)) for known in _COMMON_HANDLERS
+    ):
         movie.private.add("handler_name")
 
 
@@ -452,7 +458,9 @@ def _stz2(body: bytes, _movie: Movie, track: Track) -> None:
         track.sizes = array("I", packed[: track.samples])
     else:
         halves = (half for byte in packed for half in (byte >> 4, byte & 15))
-        track.sizes = array("I", (size for size, _ in zip(halves, range(track.samples), strict=False)))
+        track.sizes = array(
+            "I", (size for size, _ in zip(halves, range(track.samples), strict=False))
+        )
     track.samples = len(track.sizes)
 
 
@@ -503,15 +511,17 @@ _HARMLESS = {
 }
 
 
-def _read_user_data(kind: bytes, body: bytes, reader: _Reader, movie: Movie) -> None:
+def _read_user_data(kind: bytes, body: memoryview, reader: _Reader, movie: Movie) -> None:
     names: list[str]
     if kind == b"meta":
         # A full box in MP4, a plain one in QuickTime.
         start = 0 if body[4:8] == b"hdlr" else 4
         boxes = dict(_children(body, reader, start))
-        names = _key_names(boxes.get(b"keys", b""))
+        names = _key_names(bytes(boxes.get(b"keys", b"")))
         if not names:
-            names = [_name(key) for key, _ in _children(boxes.get(b"ilst", b""), reader)]
+            names = [
+                _name(key) for key, _ in _children(boxes.get(b"ilst", memoryview(b"")), reader)
+            ]
     else:
         names = []
         for key, content in _children(body, reader):

@@ -97,8 +97,8 @@ def timing(case: Case) -> Iterable[Finding]:
 
 def length(case: Case) -> Iterable[Finding]:
     """The sound ends with the picture."""
-    audio, chosen = case.audio, case.chosen
-    if audio is None or not is_kept(case) or not chosen.whole or chosen.too_long:
+    audio = case.audio
+    if audio is None or not is_kept(case) or not case.chosen.whole:
         return
     if audio.duration_s is None or case.video.duration_s is None:
         return
