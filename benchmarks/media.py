@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fixtures.clips import make_clip
 from fixtures.long_clip import make_long_clip
 from fixtures.spec import ClipSpec, Gop, Sound
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _GIB = 1 << 30
 LONG_BYTES = 3 * _GIB

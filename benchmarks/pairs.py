@@ -6,8 +6,11 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,6 @@ def command(*arguments: str) -> Callable[[], object]:
     """
 
     def run() -> None:
-        subprocess.run(  # noqa: S603 - the benchmark's own command line
-            arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True
-        )
+        subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
     return run

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from preprocess.facts import VideoTrack
 from preprocess.geometry import Box, Orientation, Size
 from preprocess.plan import AudioPlan, VideoEncoding
-from preprocess.profiles.model import TargetVideo
-from preprocess.shape import TargetPicture
-from preprocess.window import Chosen
+
+if TYPE_CHECKING:
+    from preprocess.facts import VideoTrack
+    from preprocess.profiles.model import TargetVideo
+    from preprocess.shape import TargetPicture
+    from preprocess.window import Chosen
 
 PRESET = "veryfast"
 CRF = 18.0

@@ -41,7 +41,7 @@ class ClipreadyError(Exception):
     """Base of all errors this package raises on purpose."""
 
 
-class InputRejected(ClipreadyError):
+class InputRejected(ClipreadyError):  # noqa: N818 - reads as the outcome it reports
     """The input cannot be made acceptable; ``reasons`` holds every objection."""
 
     def __init__(self, reasons: Sequence[Reason]) -> None:
@@ -54,7 +54,7 @@ class InputRejected(ClipreadyError):
         return self.reasons[0].rule
 
 
-class PreparationFailed(ClipreadyError):  # noqa: N818 - reads as the outcome it reports
+class PreparationFailed(ClipreadyError):  # noqa: N818 - as above
     """Something on our side failed; ``code`` says what, ``detail`` may hold a stderr tail."""
 
     def __init__(self, code: FailureCode, message: str, *, detail: str | None = None) -> None:

@@ -1,4 +1,7 @@
-"""What a file is, measured. Unknown is ``None``; a header's claim ends in ``_from_header``. Pure."""
+"""What a file is, measured. Pure.
+
+Unknown is ``None``; a header's claim ends in ``_from_header``.
+"""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def _open(path: str | os.PathLike[str]) -> int:
     try:
         return os.open(path, _OPEN_FLAGS)
     except ValueError:  # a NUL in the name, or half a surrogate pair
-        raise _rejected("input.missing", "a name that no file can have", "check the path") from None
+        refusal = _rejected("input.missing", "a name that no file can have", "check the path")
+        raise refusal from None
     except OSError as error:
         rule, measured, fix = _ERRORS.get(
             error.errno or 0, ("input.unreadable", error.strerror or str(error), "check the disk")

@@ -36,8 +36,7 @@ def distinct_stems(sources: Sequence[Path], directory: Path | None) -> list[str]
     stems = [source.stem for source in sources]
     for distinguish in (_with_extension, _with_digest):
         taken = Counter(
-            (place(source), stem.casefold())
-            for source, stem in zip(sources, stems, strict=True)
+            (place(source), stem.casefold()) for source, stem in zip(sources, stems, strict=True)
         )
         stems = [
             distinguish(source) if taken[(place(source), stem.casefold())] > 1 else stem

@@ -1,6 +1,7 @@
 """The one place where strangers' bytes meet FFmpeg: every input is opened here, worker only.
 
-Whitelists are set at open *and* again on every decoder, because `av.open` options reach only the probing decoders (PyAV 18.1.0).
+Whitelists are set at open *and* again on every decoder, because `av.open` options reach only the
+probing decoders (PyAV 18.1.0).
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import av
 import av.logging
 
 if TYPE_CHECKING:
-    from av.audio.codeccontext import AudioCodecContext
-    from av.audio.stream import AudioStream
     from collections.abc import Iterator
 
+    from av.audio.codeccontext import AudioCodecContext
+    from av.audio.stream import AudioStream
     from av.codec.context import CodecContext
     from av.container import InputContainer
     from av.stream import Stream

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.encoding import video_encoding
-from preprocess.facts import Facts
 from preprocess.intent import Intent, Short
 from preprocess.plan import (
     AudioAction,
@@ -23,11 +23,14 @@ from preprocess.plan import (
     Route,
     ShortAction,
 )
-from preprocess.profiles.model import Profile
 from preprocess.rules import clock, file, picture, sound
-from preprocess.rules.finding import Case, Change, Finding, Rule
+from preprocess.rules.finding import Case, Change, Rule
 from preprocess.shape import target_picture
 from preprocess.window import Chosen, choose
+
+if TYPE_CHECKING:
+    from preprocess.facts import Facts
+    from preprocess.profiles.model import Profile
 
 RULES: tuple[Rule, ...] = (
     file.role,

@@ -12,8 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from preprocess import intake, naming, publish, wire
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.facts import Facts
@@ -211,9 +209,7 @@ def report_file(
         return _ended(job, Status.REJECTED, rejected.code, str(rejected), rejected.reasons)
     except PreparationFailed as failed:
         reasons = job.plan.reasons if job.plan else ()
-        return _ended(
-            job, Status.FAILED, failed.code.value, failed.message, reasons, failed.detail
-        )
+        return _ended(job, Status.FAILED, failed.code.value, failed.message, reasons, failed.detail)
 
 
 @contextmanager
@@ -298,14 +294,16 @@ def _call(
             raise
         # Whatever an engine did not foresee is ours to answer for, with its trace as evidence.
         detail = str(error.details.get("traceback", ""))
-        raise PreparationFailed(FailureCode.ENGINE, f"{op}: {error.message}", detail=detail) from error
+        raise PreparationFailed(
+            FailureCode.ENGINE, f"{op}: {error.message}", detail=detail
+        ) from error
 
 
 def _loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:
     """What a worker answered, which may be taken over by the file it parsed."""
     try:
         return wire.load(kind, data)
-    except ValidationError as error:
+    except wire.WireError as error:
         worker.close()
         raise failures.malformed(op, f"what is no {kind.__name__}", str(error)) from error
 
@@ -324,14 +322,17 @@ def _prepare(job: _Job, taken: intake.Intake, worker: Worker, target: Target) ->
         return _keep(job, taken, target)
     extension = job.profile.target.container
     output = target.path_for(job.source, extension)
-    _check_targets(job, target, output, extension)
+    _check_targets(job, target, output, (extension,))
     with publish.temporary(output) as path:
         measured, checks = _until_verified(job, taken, worker, path)
         return _publish(job, taken, path, output, measured.facts, checks, worker)
 
 
-def _check_targets(job: _Job, target: Target, output: Path, extension: str) -> None:
-    if output.suffix.lower().lstrip(".") != extension.lower():
+def _check_targets(
+    job: _Job, target: Target, output: Path, extensions: tuple[str, ...]
+) -> None:
+    extension = extensions[0]
+    if output.suffix.lower().lstrip(".") not in {name.lower() for name in extensions}:
         msg = f"{output.name} would hold {extension}; name it {output.stem}.{extension}"
         raise PreparationFailed(FailureCode.TARGET_NAME, msg)
     inputs = (job.source, *target.other_inputs)
@@ -354,7 +355,9 @@ def _keep(job: _Job, taken: intake.Intake, target: Target) -> Report:
         )
     extension = job.source.suffix.lstrip(".") or job.profile.target.container
     output = target.path_for(job.source, extension)
-    _check_targets(job, target, output, extension)
+    # The name may be wrong about the bytes, which stay as they are: either ending will do.
+    container = job.facts.container if job.facts is not None else None
+    _check_targets(job, target, output, (container or extension, extension))
     with publish.temporary(output) as path:
         with job.timed("execute"):
             publish.copy_into(taken.fd, path)
@@ -558,9 +561,7 @@ def _slower(plan: Plan, size_bytes: int) -> Plan:
     encoding = plan.encoding
     assert encoding is not None  # noqa: S101 - only an encode is repeated
     ceiling = int(encoding.max_rate_bps * _RATE_MARGIN * plan.expected.max_bytes / size_bytes)
-    return replace(
-        plan, encoding=replace(encoding, max_rate_bps=ceiling, buffer_bits=ceiling)
-    )
+    return replace(plan, encoding=replace(encoding, max_rate_bps=ceiling, buffer_bits=ceiling))
 
 
 def _over_the_cap(measured: Measured, plan: Plan) -> Reason:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from preprocess.facts import VideoTrack
 from preprocess.geometry import (
     Box,
     Size,
@@ -17,6 +16,11 @@ from preprocess.geometry import (
     nearest_legal_size,
 )
 from preprocess.intent import Fit, Intent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from preprocess.facts import VideoTrack
 
 _NEAR_PREFERRED = 0.08
 """A size that the model renders itself is taken when its area is this near to the wanted one."""

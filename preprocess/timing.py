@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 STANDARD_RATES = (
     Fraction(24),
@@ -38,7 +41,12 @@ class Cadence:
 
 
 def find_cadence(
-    pts: Sequence[int], time_base: Fraction, *, snap: Fraction, rewrite_s: Fraction, exact_s: Fraction
+    pts: Sequence[int],
+    time_base: Fraction,
+    *,
+    snap: Fraction,
+    rewrite_s: Fraction,
+    exact_s: Fraction,
 ) -> Cadence | None:
     """The constant rate behind *pts* (ticks in display order), or ``None`` if it is variable.
 

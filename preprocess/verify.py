@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.facts import EditShape, Facts, IndexPlace, VideoTrack
 from preprocess.geometry import Orientation
-from preprocess.job import Measured, Outcome
 from preprocess.plan import Expected, Plan, Route
 from preprocess.rules.sound import frame_s
 from preprocess.timing import seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preprocess.job import Measured, Outcome
 
 _MAX_SKEW_S = Fraction(3, 100)
 """Sound may start this far from the picture: one AAC frame at 44.1 kHz, and rounding. Copied

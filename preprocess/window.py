@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.facts import AudioTrack, PictureTable, SyncKind, VideoTrack
 from preprocess.intent import Window, WindowKind
 from preprocess.plan import Slice
-from preprocess.profiles.model import AcceptVideo, TargetVideo, Tolerances
 from preprocess.timing import (
     Cadence,
     clean_ends,
@@ -19,6 +19,9 @@ from preprocess.timing import (
     own_cadence,
     repeats,
 )
+
+if TYPE_CHECKING:
+    from preprocess.profiles.model import AcceptVideo, TargetVideo, Tolerances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

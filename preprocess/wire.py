@@ -62,7 +62,7 @@ def _names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a dataclass
 
 
 @lru_cache(maxsize=256)
-def _reader(kind: Any) -> _Reader:  # noqa: ANN401 - type forms have no common type
+def _reader(kind: Any) -> _Reader:  # noqa: ANN401, PLR0911 - a case for each sort of type
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         return _union(get_args(kind))

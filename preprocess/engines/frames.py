@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import av
 from av.packet import Packet
+from av.stream import Stream
 
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from av.container import InputContainer, OutputContainer
-    from av.stream import Stream
     from av.video.stream import VideoStream
 
 _DECODED_AHEAD = 3

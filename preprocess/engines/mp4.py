@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # negative_cts_offsets: the first picture has media time 0, so no edit has to hide a decode delay
 # and a reader that ignores edit lists sees the same clip.
 _FLAGS = "+faststart+negative_cts_offsets"
+_BOX_HEADER = 8
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def settle_durations(path: str) -> None:
         while head[offset + 4 : offset + 8] != b"moov":
             length = struct.unpack_from(">I", head, offset)[0]
             offset += length
-            if length < 8 or offset + 8 > len(head):
+            if length < _BOX_HEADER or offset + _BOX_HEADER > len(head):
                 msg = "the index is not first"
                 raise ValueError(msg)
         length = struct.unpack_from(">I", head, offset)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from av.bitstream import BitStreamFilterContext
@@ -16,6 +15,7 @@ from preprocess.probe import nal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from fractions import Fraction
 
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
@@ -177,5 +177,3 @@ def _rate_filter(
     ticks = 2 * rate if codec == "h264" else rate
     name = f"{codec}_metadata=tick_rate={ticks.numerator}/{ticks.denominator}"
     return BitStreamFilterContext(name, stream, target)
-
-

@@ -242,9 +242,7 @@ def _decoded(packet: Packet[Stream]) -> list[av.AudioFrame]:
 class _Segment:
     """A run of sound without holes, resampled as one."""
 
-    def __init__(
-        self, frame: av.AudioFrame, time_s: Fraction, layout: str, rate: int
-    ) -> None:
+    def __init__(self, frame: av.AudioFrame, time_s: Fraction, layout: str, rate: int) -> None:
         self._like = self._shape(frame)
         self.end_s = time_s
         self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)

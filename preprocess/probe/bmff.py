@@ -229,36 +229,39 @@ def read_movie(fd: int, size: int) -> Movie:
     """
     reader = _Reader(fd, size)
     movie = Movie()
-    found_index = found_media = False
+    found: set[bytes] = set()
     for kind, start, header, end in _top_level(reader):
         movie.media_end = max(movie.media_end, end)
-        if kind == b"ftyp":
+        if kind == b"moov" and kind not in found:
+            movie.index_first = b"mdat" not in found
+            _read_index(reader, movie, start, header, end)
+        elif kind == b"ftyp":
             _read_brands(reader.read(start + header, min(end - start - header, 1024)), movie)
-        elif kind == b"moov" and not found_index:
-            if end > size:
-                msg = f"the index ends {end - size} bytes after the file"
-                raise BoxError(msg, truncated=True)
-            if end - start > MAX_INDEX_BYTES:
-                msg = f"the index has {end - start} bytes, more than {MAX_INDEX_BYTES}"
-                raise BoxError(msg)
-            found_index = True
-            movie.index_first = not found_media
-            _read_moov(memoryview(reader.read(start + header, end - start - header)), reader, movie)
-        elif kind == b"mdat":
-            found_media = True
+        elif kind in (b"uuid", b"udta", b"meta"):
+            movie.private.add(f"box:{_name(kind)}")
         elif kind == b"moof":
             movie.fragmented = True
             break
-        elif kind in (b"uuid", b"udta", b"meta"):
-            movie.private.add(f"box:{_name(kind)}")
         elif kind not in _KNOWN_TOP:
             movie.private.add("trailing_data")
             break
+        found.add(kind)
     movie.bytes_read = reader.bytes_read
-    if not found_index:
-        msg = "media data without an index" if found_media else "no index"
-        raise BoxError(msg, truncated=found_media)
+    if b"moov" not in found:
+        has_media = b"mdat" in found
+        msg = "media data without an index" if has_media else "no index"
+        raise BoxError(msg, truncated=has_media)
     return movie
+
+
+def _read_index(reader: _Reader, movie: Movie, start: int, header: int, end: int) -> None:
+    if end > reader.size:
+        msg = f"the index ends {end - reader.size} bytes after the file"
+        raise BoxError(msg, truncated=True)
+    if end - start > MAX_INDEX_BYTES:
+        msg = f"the index has {end - start} bytes, more than {MAX_INDEX_BYTES}"
+        raise BoxError(msg)
+    _read_moov(memoryview(reader.read(start + header, end - start - header)), reader, movie)
 
 
 def _top_level(reader: _Reader) -> Iterator[tuple[bytes, int, int, int]]:
@@ -515,7 +518,7 @@ def _read_user_data(kind: bytes, body: memoryview, reader: _Reader, movie: Movie
     names: list[str]
     if kind == b"meta":
         # A full box in MP4, a plain one in QuickTime.
-        start = 0 if body[4:8] == b"hdlr" else 4
+        start = 0 if bytes(body[4:8]) == b"hdlr" else 4
         boxes = dict(_children(body, reader, start))
         names = _key_names(bytes(boxes.get(b"keys", b"")))
         if not names:

@@ -90,6 +90,6 @@ def picture_digest(codec: str, data: bytes, prefix: int | None) -> str:
 
 def sound_digest(data: bytes) -> str:
     """Digest of a sound packet; the ADTS header that MPEG-TS puts before AAC is left out."""
-    adts = len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0  # noqa: PLR2004
+    adts = len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
     header = 0 if not adts else 7 if data[1] & 1 else 9
     return blake2b(data[header:], digest_size=12).hexdigest()

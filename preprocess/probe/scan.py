@@ -25,10 +25,9 @@ from preprocess.probe.tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from av.packet import Packet
     from av.audio.stream import AudioStream
+    from av.packet import Packet
     from av.stream import Stream
-    from av.video.stream import VideoStream
 
 _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
@@ -173,7 +172,9 @@ def _scan_head(source: Source, stream: Stream, audio_stream: AudioStream | None)
             _take_sound(scan, packet)
             quiet += passed >= REORDER_SLACK
         if passed >= REORDER_SLACK and (
-            audio_stream is None or quiet > _QUIET_PACKETS or _sound_is_past(scan, stream, audio_stream, wanted_s)
+            audio_stream is None
+            or quiet > _QUIET_PACKETS
+            or _sound_is_past(scan, stream, audio_stream, wanted_s)
         ):
             break
     else:
@@ -283,9 +284,7 @@ def _scan_all(
     return scan
 
 
-def _read_on(
-    scan: _Scan, source: Source, stream: Stream, audio_stream: AudioStream | None
-) -> bool:
+def _read_on(scan: _Scan, source: Source, stream: Stream, audio_stream: AudioStream | None) -> bool:
     """Read to the end, keeping the last pictures; whether any were forgotten."""
     dropped = False
     for packet in _packets(source, _streams(stream, audio_stream)):
@@ -328,7 +327,9 @@ def _audio(scan: _Scan, stream: AudioStream, table: PictureTable) -> AudioTrack 
         frame_samples=frame_size or None,
         duration_s=length_s if scan.at_end else None,
         media_duration_s=length_s if scan.at_end else None,
-        gap_s=_drift_s(sound, tick, Fraction(frame_size, rate) if frame_size and rate else usual * tick),
+        gap_s=_drift_s(
+            sound, tick, Fraction(frame_size, rate) if frame_size and rate else usual * tick
+        ),
         bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
         edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
     )

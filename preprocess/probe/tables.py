@@ -19,7 +19,6 @@ from preprocess.probe import bmff
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.stream import Stream
-    from av.video.stream import VideoStream
 
 
 MAX_PICTURES = 20_000
@@ -202,9 +201,7 @@ def _last_duration(track: bmff.Track, samples: int) -> int:
 
 def _wanted_ticks(clock: _Clock, request: ProbeRequest) -> tuple[int, int]:
     """First and last tick that a plan may ask about."""
-    start_s, end_s = window_bounds(
-        request, (clock.end - clock.origin) * clock.time_base
-    )
+    start_s, end_s = window_bounds(request, (clock.end - clock.origin) * clock.time_base)
     scale = clock.track.time_scale
     return clock.origin + int(start_s * scale), clock.origin + int((end_s + LOOK_AHEAD_S) * scale)
 
@@ -309,7 +306,9 @@ def _indexed_audio(
         media_duration_s=media_s,
         gap_s=max((abs(d) for d in accumulate(d - usual for d in deltas)), default=0) * tick,
         bytes_per_s=float(window_bytes / window_s) if window_s else None,
-        edit=_audio_edit(track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)),
+        edit=_audio_edit(
+            track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)
+        ),
     )
     return audio, readable
 

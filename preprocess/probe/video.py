@@ -33,8 +33,8 @@ from preprocess.probe import bmff, nal, scan, tables
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.audio.stream import AudioStream
+    from av.container import InputContainer
     from av.stream import Stream
     from av.video.stream import VideoStream
 
@@ -154,9 +154,7 @@ def _without_picture(facts: Facts, container: InputContainer) -> Facts:
     return replace(facts, kind=kind, description=description)
 
 
-def _container_facts(
-    facts: Facts, container: InputContainer, movie: bmff.Movie | None
-) -> Facts:
+def _container_facts(facts: Facts, container: InputContainer, movie: bmff.Movie | None) -> Facts:
     formats = {track.id: track.format for track in movie.tracks} if movie else {}
     streams = tuple(_stream_facts(s, formats.get(s.id)) for s in container.streams)
     private = set(facts.private_metadata)
@@ -183,7 +181,9 @@ def _has_chapters(container: InputContainer) -> bool:
 
 def _stream_facts(stream: Stream, sample_entry: str | None) -> StreamFacts:
     context = getattr(stream, "codec_context", None)
-    named = [(flag.name or "").lower() for flag in type(stream.disposition) if flag & stream.disposition]
+    named = [
+        (flag.name or "").lower() for flag in type(stream.disposition) if flag & stream.disposition
+    ]
     return StreamFacts(
         index=stream.index,
         kind=stream.type,
@@ -309,9 +309,7 @@ def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) 
     transfer = _TRANSFERS.get(context.color_trc)
     pixel_format = context.pix_fmt
     details = av.VideoFormat(pixel_format) if pixel_format else None
-    base = _video(
-        stream, read, codec=context.codec.canonical_name, decodable=is_decodable(stream)
-    )
+    base = _video(stream, read, codec=context.codec.canonical_name, decodable=is_decodable(stream))
     return replace(
         base,
         profile=context.profile,
@@ -408,9 +406,7 @@ def _after_first_picture(
         seen,
         interlaced=bool(frame.interlaced_frame),
         orientation=orientation,
-        displayed=displayed_size(
-            seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL
-        ),
+        displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.facts import EditShape
 from preprocess.intent import Short, WindowKind
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
 from preprocess.timing import rate_text, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from fractions import Fraction
 
 
 def window(case: Case) -> Iterable[Finding]:

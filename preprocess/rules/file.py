@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from preprocess.facts import Facts, IndexPlace, Kind
 from preprocess.intent import Role
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
 from preprocess.rules.sound import is_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FAULTS = {
     "input.corrupt": ("readable media", "export or download the file again"),
@@ -75,13 +78,13 @@ def _unreadable(facts: Facts) -> list[Reason]:
             )
         )
     if video.readable_frames is not None:
-        total = len(video.table.pts)
+        total, there = len(video.table.pts), max(video.readable_frames, 0)
         objections.append(
             Reason(
                 rule="input.truncated",
-                measured=f"{max(video.readable_frames, 0)} of {total} pictures of the window are there",
+                measured=f"{there} of {total} pictures of the window are there",
                 limit="all of them",
-                value=max(video.readable_frames, 0),
+                value=there,
                 limit_value=total,
                 unit="pictures",
                 fix="download or copy the file again",

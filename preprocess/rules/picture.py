@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from preprocess.facts import Dynamic
 from preprocess.geometry import Orientation
@@ -10,6 +10,9 @@ from preprocess.intent import Fit
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
 from preprocess.shape import target_picture, wanted_aspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Shapes nearer than this are the same: one row of 480 is 0.2 %.
 SAME_SHAPE = 0.005
@@ -92,7 +95,9 @@ def shape(case: Case) -> Iterable[Finding]:
         fix=f"{_FITTED[case.intent.wanted_fit]} to {float(wanted):.3f}",
     )
     if case.intent.wanted_fit is Fit.BLUR:
-        yield Obstacle(_unsupported(reason, "blurred padding is not available yet; use pad or crop"))
+        yield Obstacle(
+            _unsupported(reason, "blurred padding is not available yet; use pad or crop")
+        )
     else:
         yield Change(reason, Route.ENCODE)
 

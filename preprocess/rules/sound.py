@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.facts import AudioTrack, EditShape
 from preprocess.intent import AudioChoice
 from preprocess.plan import AudioAction, AudioPlan, Reason, Route, ShortAction
-from preprocess.profiles.model import TargetVideo
 from preprocess.rules.finding import Case, Change, Finding
 from preprocess.timing import seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from preprocess.profiles.model import TargetVideo
 
 _USUAL_FRAME = 1024
 _MONO_BPS, _STEREO_BPS = 96_000, 160_000
@@ -135,9 +139,7 @@ def is_kept(case: Case) -> bool:
     )
 
 
-def _encode(
-    case: Case, rule: str, measured: str, limit: str, fix: str | None = None
-) -> Change:
+def _encode(case: Case, rule: str, measured: str, limit: str, fix: str | None = None) -> Change:
     return Change(
         Reason(
             rule=rule,

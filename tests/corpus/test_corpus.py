@@ -12,9 +12,7 @@ from tests.corpus.outcomes import COLUMNS, outcomes
 
 HERE = Path(__file__).parent
 # The corpus is shared between projects and stands beside this one.
-CORPUS = Path(
-    os.environ.get("CLIPREADY_CORPUS", HERE.parents[2] / "shared" / "corpus")
-) / "video"
+CORPUS = Path(os.environ.get("CLIPREADY_CORPUS", HERE.parents[2] / "shared" / "corpus")) / "video"
 
 
 def expected() -> dict[str, list[tuple[str, ...]]]:

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures import reading, recipes
 from fixtures.clips import make_clip
-from fixtures.spec import ClipSpec, Container
+from fixtures.spec import INTRA_ONLY, ClipSpec, Container
 from preprocess import Intent, Mode, Options, Route, Target, process_file
 from tests import second_reader
 
@@ -30,7 +30,7 @@ STRUCTURES = {
     "strict-pyramid": recipes.STRICT_PYRAMID,
     "open-pyramid": recipes.OPEN_PYRAMID,
     "deep": recipes.DEEP,
-    "intra": recipes.INTRA_ONLY,
+    "intra": INTRA_ONLY,
     "single-keyframe": recipes.SINGLE_B,
     "random-open": recipes.RANDOM_OPEN,
 }
@@ -77,9 +77,7 @@ def profile_with_cap(cap: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("cap", CAPS)
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_a_cut_is_an_identical_prefix_under_the_cap(
-    structure: str, cap: str, folder: Path
-) -> None:
+def test_a_cut_is_an_identical_prefix_under_the_cap(structure: str, cap: str, folder: Path) -> None:
     source, hashes = source_of(structure, folder)
     report = process_file(
         source,

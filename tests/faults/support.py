@@ -7,6 +7,8 @@ import ctypes
 import json
 import os
 import struct
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -278,3 +280,50 @@ def check_receipt(outcome: Outcome) -> dict[str, Any]:
     assert data["error"] is None
     assert data["versions"]["clipready"]
     return data
+
+
+ROOT = Path(__file__).parents[2]
+
+
+class Host:
+    """A `tests.faults.host`, spoken to a line at a time."""
+
+    def __init__(self, *options: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.host", *options],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self.posture = self.hear()
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.terminate()
+        self._process.wait()
+
+    def say(self, **job: object) -> None:
+        """Give it a job."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(job, default=str) + "\n")
+        self._process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        """Its next answer; nothing if it has ended."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {}
+        return answer
+
+    def prepare(self, **job: object) -> dict[str, Any]:
+        """What becomes of a job."""
+        self.say(**job)
+        return self.hear()

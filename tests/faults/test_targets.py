@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import resource
 import subprocess
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from preprocess import Options, Progress, Stage, Status, Target, prepare, publish
-from preprocess.errors import FailureCode, PreparationFailed
 from preprocess.naming import receipt_path
 from tests.faults.support import (
     ENCODE,
     KEEP,
+    LONG_ENCODE,
     REWRAP,
-    Calls,
+    Host,
+    Outcome,
     assert_failed,
     check_receipt,
     nothing_left,
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from fixtures.spec import ClipSpec
     from preprocess.prepare import OnProgress
-    from tests.faults.support import Door, Outcome
+    from tests.faults.support import Calls, Door
 
     Copy = Callable[..., Path]
 
@@ -57,32 +59,26 @@ def at(stage: Stage, act: Callable[[], object]) -> OnProgress:
 # --- refused before anything is done ---------------------------------------------------------
 
 
+BAD_TARGETS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "no-folder": ("no/folder/out.mp4", "target_not_writable", ("does not exist", "create it")),
+    "file-as-folder": ("taken.mp4/out.mp4", "target_not_writable", ("is a file", "choose another")),
+    "folder": ("folder", "target_not_writable", ("a folder has that name", "choose another")),
+    "exists": ("taken.mp4", "target_exists", ("it exists already", "--force")),
+    "link": ("dangling.mp4", "target_exists", ("it exists already", "--force")),
+    "receipt": ("recorded.mp4", "target_exists", ("recorded.mp4.receipt.json", "--force")),
+    "long": ("n" * 256, "target_not_writable", ("its name is too long", "shorten it")),
+    "long-receipt": ("n" * 250, "target_not_writable", ("its name is too long", "shorten it")),
+    "nul": ("out\0.mp4", "target_not_writable", ("no file can have this name", "choose another")),
+    "half": ("out\ud800", "target_not_writable", ("no file can have this name", "choose another")),
+}
+
+
 @pytest.mark.parametrize("spec", [KEEP, REWRAP], ids=lambda spec: spec.name)
-@pytest.mark.parametrize(
-    ("output", "code", "words"),
-    [
-        ("no/folder/out.mp4", "target_not_writable", ("its folder does not exist", "create it")),
-        ("taken.mp4/out.mp4", "target_not_writable", ("its folder is a file", "choose another")),
-        ("folder", "target_not_writable", ("a folder has that name", "choose another")),
-        ("taken.mp4", "target_exists", ("it exists already", "--force")),
-        ("dangling.mp4", "target_exists", ("it exists already", "--force")),
-        ("recorded.mp4", "target_exists", ("recorded.mp4.receipt.json", "--force")),
-        ("n" * 256, "target_not_writable", ("its name is too long", "shorten it")),
-        ("n" * 250, "target_not_writable", ("its name is too long", "shorten it")),
-        ("out\0.mp4", "target_not_writable", ("no file can have this name", "choose another")),
-        ("out\ud800.mp4", "target_not_writable", ("no file can have this name", "choose another")),
-    ],
-    ids=lambda value: ascii(value)[:20],
-)
+@pytest.mark.parametrize("name", BAD_TARGETS)
 def test_a_target_is_looked_at_before_work_begins(
-    spec: object,
-    output: str,
-    code: str,
-    words: tuple[str, ...],
-    clip: Copy,
-    folder: Path,
-    calls: Calls,
+    spec: ClipSpec, name: str, clip: Copy, folder: Path, calls: Calls
 ) -> None:
+    output, code, words = BAD_TARGETS[name]
     source = clip(spec)
     (folder / "folder").mkdir()
     (folder / "taken.mp4").write_bytes(b"mine")
@@ -152,7 +148,7 @@ def _folder_link(source: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("name", [_same, _link, _hard_link, _roundabout, _folder_link])
 @pytest.mark.parametrize("spec", [KEEP, REWRAP], ids=lambda spec: spec.name)
 def test_the_input_is_never_the_output(
-    spec: object, name: Callable[[Path, Path], Path], force: bool, clip: Copy, folder: Path  # noqa: FBT001
+    spec: ClipSpec, name: Callable[[Path, Path], Path], force: bool, clip: Copy, folder: Path  # noqa: FBT001
 ) -> None:
     source = clip(spec)
     output = name(source, folder)
@@ -187,7 +183,7 @@ def test_names_that_collide_end_with_one_result_and_one_refusal(
 @pytest.mark.parametrize("spec", [REWRAP, ENCODE], ids=lambda spec: spec.name)
 @pytest.mark.parametrize("record", [False, True], ids=["output", "receipt"])
 def test_a_name_that_is_taken_meanwhile_is_left_alone(
-    spec: object, record: bool, door: Door, clip: Copy, folder: Path  # noqa: FBT001
+    spec: ClipSpec, record: bool, door: Door, clip: Copy, folder: Path  # noqa: FBT001
 ) -> None:
     if door is not process and spec is ENCODE:
         pytest.skip("one door is enough for the costlier route")
@@ -237,7 +233,7 @@ def test_an_input_put_under_the_name_meanwhile_survives_force(clip: Copy, folder
 
 @pytest.mark.parametrize("spec", [KEEP, REWRAP, ENCODE], ids=lambda spec: spec.name)
 def test_a_folder_that_goes_away_meanwhile_is_told(
-    spec: object, clip: Copy, folder: Path
+    spec: ClipSpec, clip: Copy, folder: Path
 ) -> None:
     source, target = clip(spec), folder / "out"
     target.mkdir()
@@ -324,14 +320,249 @@ def test_a_reserved_name_is_given_back_when_the_rename_fails(
 # --- permissions -----------------------------------------------------------------------------
 
 
-def run_without_privileges(jobs: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Prepare in a process that file permissions bind, as they do not bind root."""
-    words = ["env", *(["PYTHONPATH=" + os.pathsep.join(map(str, import_path()))])]
-    words += [*python(), "-m", "tests.faults.host", "--unprivileged"]
-    done = subprocess.run(
-        words, input="\n".join(map(json.dumps, jobs)), capture_output=True, text=True, check=False
+@pytest.fixture
+def bound() -> Iterator[Host]:
+    """A process that file permissions bind, as they do not bind root."""
+    with Host("--unprivileged") as host:
+        if not host.posture:
+            pytest.skip("root cannot give up passing over file permissions here")
+        yield host
+
+
+@contextmanager
+def mode(path: Path, bits: int) -> Iterator[None]:
+    """Other permissions for a while."""
+    before = path.stat().st_mode
+    path.chmod(bits)
+    yield
+    path.chmod(before)
+
+
+def said(answer: dict[str, Any]) -> Outcome:
+    """The answer of a host as an outcome."""
+    error = answer["error"] or {"code": None, "message": ""}
+    return Outcome(status=Status(answer["status"]), code=error["code"], message=error["message"])
+
+
+def test_permissions_are_told(bound: Host, clip: Copy, folder: Path) -> None:
+    source, target = clip(REWRAP), folder / "target"
+    target.mkdir()
+    with mode(source, 0), nothing_left(folder):
+        outcome = said(bound.prepare(source=source))
+        assert (outcome.status, outcome.code) == (Status.REJECTED, "input.permission")
+        for words in ("not readable for this user", "a readable file", "change its permissions"):
+            assert words in outcome.message
+    words = ("no permission to write there", "choose another folder")
+    for bits in (0o555, 0o600, 0):
+        with nothing_left(folder), mode(target, bits):
+            for force in (False, True):
+                outcome = said(bound.prepare(source=source, directory=target, force=force))
+                assert_failed(outcome, "target_not_writable", *words)
+    closed = folder / "closed"
+    closed.mkdir()
+    inside = closed / "inside.mkv"
+    source.rename(inside)
+    with nothing_left(folder), mode(closed, 0o600):
+        outcome = said(bound.prepare(source=inside, directory=target))
+        assert (outcome.status, outcome.code) == (Status.REJECTED, "input.permission")
+
+
+def test_a_folder_to_write_but_not_to_read_is_good_enough(
+    bound: Host, clip: Copy, folder: Path
+) -> None:
+    source, target = clip(REWRAP), folder / "dropbox"
+    target.mkdir()
+    with mode(target, 0o300):
+        answer = bound.prepare(source=source, directory=target)
+    assert said(answer).status is Status.PREPARED, answer
+    assert sorted(path.name for path in target.iterdir()) == [
+        "rewrap.ready.mp4",
+        "rewrap.ready.mp4.receipt.json",
+    ]
+
+
+# --- full disks ------------------------------------------------------------------------------
+
+FULL = ("the disk", "full", "ree some space")
+DISK_BYTES = 1 << 20
+
+
+@pytest.fixture
+def disk(folder: Path) -> Iterator[Path]:
+    """A folder on a file system of its own, of a megabyte."""
+    if os.geteuid():
+        pytest.skip("only root may mount a small file system")
+    path = folder / "disk"
+    path.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S607
+    if done.returncode:
+        pytest.skip(f"no small file system here: {done.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)  # noqa: S607
+
+
+def leave(disk: Path, room: int) -> None:
+    """Fill a disk but for some bytes."""
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    filler.write_bytes(bytes(free - room))
+
+
+@pytest.mark.parametrize("spec", [KEEP, REWRAP, ENCODE], ids=lambda spec: spec.name)
+def test_a_full_disk_leaves_nothing(
+    spec: ClipSpec, made: Callable[[ClipSpec], Path], disk: Path
+) -> None:
+    """Full at the first byte, in the middle, and just before the end."""
+    source = made(spec)
+    size = source.stat().st_size
+    rooms = [0, 4096, size // 3 // 4096 * 4096, size * 9 // 10 // 4096 * 4096]
+    for room in rooms if spec is not ENCODE else rooms[1:3]:
+        leave(disk, room)
+        with nothing_left(disk):
+            outcome = process(source, target=Target(directory=disk))
+        assert_failed(outcome, "disk_full", *FULL)
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["plain", "force"])
+def test_a_disk_too_full_for_the_receipt_leaves_nothing(
+    force: bool, made: Callable[[ClipSpec], Path], disk: Path  # noqa: FBT001
+) -> None:
+    """The result is whole by then, but there is none without its record."""
+    source, output = made(REWRAP), disk / "out.mp4"
+    if force:
+        output.write_bytes(b"the old one")
+        receipt_path(output).write_bytes(b"{}")
+    filler = disk / "filler"
+
+    def fill() -> None:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
+    with only_new(disk, "filler"):
+        outcome = process(
+            source,
+            target=Target(output=output),
+            options=Options(force=force),
+            on_progress=at(Stage.VERIFY, fill),
+        )
+    assert_failed(outcome, "disk_full", *FULL)
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "words"),
+    [
+        ({"output_bytes": 20_000}, "output_limit", ("wrote a file of more than", "20000 bytes")),
+        ({"memory_bytes": 220 << 20}, "memory_limit", ("needed more than", "220 MiB", "fewer")),
+        ({"cpu_s": 1}, "deadline", ("allowed: 1 CPU seconds", "shorter window")),
+    ],
+    ids=["output", "memory", "cpu"],
+)
+def test_a_budget_that_is_used_up_is_told(
+    limit: dict[str, int],
+    code: str,
+    words: tuple[str, ...],
+    clip: Copy,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budget = prepare._execute_budget
+    monkeypatch.setattr(
+        prepare, "_execute_budget", lambda job, plan: replace(budget(job, plan), **limit)
     )
-    if done.returncode == 77:
-        pytest.skip(done.stderr.strip())
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    source = clip(LONG_ENCODE if code == "deadline" else ENCODE)
+    with nothing_left(folder):
+        outcome = process(source, options=Options(threads=1))
+    assert_failed(outcome, code, *words)
+
+
+def test_a_file_size_limit_of_the_host_is_told(clip: Copy, folder: Path) -> None:
+    """RLIMIT_FSIZE holds where the caller writes itself: the copy of a file that is kept."""
+    source, target = clip(KEEP), folder / "target"
+    target.mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def tell(progress: Progress) -> None:
+        if progress.stage is Stage.PROBE and progress.fraction == 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+
+    try:
+        with nothing_left(folder):
+            outcome = process(source, target=Target(directory=target), on_progress=tell)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert_failed(outcome, "output_limit", "cannot write", "take a shorter window")
+
+
+# --- temporaries -----------------------------------------------------------------------------
+
+
+def test_only_dead_temporaries_of_ours_are_swept(clip: Copy, folder: Path) -> None:
+    kept = [
+        ".clipready-notes.txt",
+        ".clipready-0123456789abcdef.mp4",
+        ".clipready-0123456789abcdeg.tmp",
+        ".clipready-0123456789abcdef.tmp.old",
+        ".clipready-",
+    ]
+    for name in kept:
+        (folder / name).write_bytes(b"mine")
+    (folder / ".clipready-00000000000000d1.tmp").mkdir()
+    (folder / ".clipready-00000000000000d2.tmp").symlink_to(kept[0])
+    os.mkfifo(folder / ".clipready-00000000000000d3.tmp")
+    source = clip(REWRAP)
+    with publish.temporary(folder / "another.mp4") as alive:
+        dead = folder / ".clipready-0123456789abcdef.tmp"
+        dead.write_bytes(b"half a clip")
+        before = set(tree(folder)) - {dead.name}
+        assert process(source).status is Status.PREPARED
+        assert set(tree(folder)) - before == {"rewrap.ready.mp4", "rewrap.ready.mp4.receipt.json"}
+        assert alive.exists()
+    assert not alive.exists()
+
+
+def test_an_input_that_looks_like_a_temporary_survives(clip: Copy, folder: Path) -> None:
+    source = clip(REWRAP, ".clipready-notes.mkv")
+    name = ".clipready-notes.ready.mp4"
+    with only_new(folder, name, f"{name}.receipt.json"):
+        assert process(source).status is Status.PREPARED
+
+
+def test_sweeping_never_takes_a_temporary_that_is_being_made(folder: Path) -> None:
+    """Between its creation and its lock, another run may sweep."""
+    stop = threading.Event()
+
+    def sweep() -> None:
+        while not stop.is_set():
+            publish.sweep(folder)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        give_up = time.monotonic() + 1
+        made = 0
+        while time.monotonic() < give_up:
+            with publish.temporary(folder / "out.mp4") as path:
+                path.write_bytes(b"work")
+                time.sleep(0)
+                assert path.read_bytes() == b"work"
+                made += 1
+    finally:
+        stop.set()
+        sweeper.join()
+    assert made
+    assert not list(folder.iterdir())
+
+
+def test_a_disk_without_locks_is_good_enough(
+    clip: Copy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_lock(*_args: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse_lock)
+    source = clip(REWRAP)
+    with only_new(folder, "rewrap.ready.mp4", "rewrap.ready.mp4.receipt.json"):
+        assert process(source).status is Status.PREPARED
