@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     file.role,
     clock.window,
+    clock.visible,
     clock.duration,
     clock.short,
     picture.orientation,
@@ -46,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     picture.colour,
     picture.scan,
     clock.cadence,
+    clock.time_stamps,
     clock.edit_list,
     picture.codec,
     sound.presence,

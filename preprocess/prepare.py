@@ -144,7 +144,7 @@ class _Job:
             return budget_s
         left = self.options.deadline_s - (time.monotonic() - self.started)
         if left <= 0:
-            msg = f"not done within the deadline of {self.options.deadline_s:g} s; allow more"
+            msg = "no time was left for the next step. Allow more time."
             raise PreparationFailed(FailureCode.DEADLINE, msg)
         return min(left, MAX_DEADLINE_S)
 
@@ -169,7 +169,11 @@ def report_facts(
         PreparationFailed: the worker died or took too long.
     """
     job = _Job(source, intent, load_profile(intent.profile), options, None, cancel)
-    with intake.open_input(source) as taken, lease(cancel=cancel) as worker:
+    with (
+        intake.open_input(source) as taken,
+        lease(cancel=cancel) as worker,
+        _deadline_named(options),
+    ):
         return _probe(job, taken, worker)
 
 
@@ -203,6 +207,7 @@ def report_file(
             intake.open_input(source) as taken,
             lease(cancel=cancel) as worker,
             _changes_first(taken),
+            _deadline_named(options),
         ):
             return _prepare(job, taken, worker, target)
     except InputRejected as rejected:
@@ -224,6 +229,18 @@ def _changes_first(taken: intake.Intake) -> Iterator[None]:
         if failed.code in (FailureCode.ENGINE, FailureCode.VERIFICATION):
             taken.check_unchanged()
         raise
+
+
+@contextmanager
+def _deadline_named(options: Options) -> Iterator[None]:
+    """A step knows what was left for it, the caller what they had allowed."""
+    try:
+        yield
+    except PreparationFailed as failed:
+        if failed.code is not FailureCode.DEADLINE or options.deadline_s is None:
+            raise
+        msg = f"not done within the deadline of {options.deadline_s:g} s: {failed.message}"
+        raise PreparationFailed(failed.code, msg, detail=failed.detail) from failed
 
 
 def _ended(
@@ -294,9 +311,8 @@ def _call(
             raise
         # Whatever an engine did not foresee is ours to answer for, with its trace as evidence.
         detail = str(error.details.get("traceback", ""))
-        raise PreparationFailed(
-            FailureCode.ENGINE, f"{op}: {error.message}", detail=detail
-        ) from error
+        msg = f"{op} broke off: {error.message}. The fault is ours; please report it."
+        raise PreparationFailed(FailureCode.ENGINE, msg, detail=detail) from error
 
 
 def _loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:
@@ -328,9 +344,7 @@ def _prepare(job: _Job, taken: intake.Intake, worker: Worker, target: Target) ->
         return _publish(job, taken, path, output, measured.facts, checks, worker)
 
 
-def _check_targets(
-    job: _Job, target: Target, output: Path, extensions: tuple[str, ...]
-) -> None:
+def _check_targets(job: _Job, target: Target, output: Path, extensions: tuple[str, ...]) -> None:
     extension = extensions[0]
     if output.suffix.lower().lstrip(".") not in {name.lower() for name in extensions}:
         msg = f"{output.name} would hold {extension}; name it {output.stem}.{extension}"
@@ -423,14 +437,27 @@ def _until_verified(
         job.attempts.append(Attempt(route=job.plan.route.label, failed=text))
         if job.plan.route is Route.ENCODE:
             tries += 1
-            if [check.name for check in missed] != ["size_bytes"]:
-                msg = f"the result is not what was planned: {text}"
+            if not _is_only_too_large(missed):
+                msg = (
+                    f"the result is not what was planned: {text}. Nothing was kept. Try again; "
+                    "if it happens again, please report it."
+                )
                 raise PreparationFailed(FailureCode.VERIFICATION, msg)
             if tries >= _BYTE_CAP_TRIES:
                 raise InputRejected([_over_the_cap(measured, job.plan)])
             job.plan = _slower(job.plan, measured.facts.size_bytes)
         else:
             _next_route(job)
+
+
+def _is_only_too_large(missed: list[Check]) -> bool:
+    """Whether a lower rate would help: the provider's own cap may have a say too."""
+    says = {check.name: check.measured for check in missed}
+    return (
+        "size_bytes" in says
+        and says.get("accepted", "file.size") == "file.size"
+        and (says.keys() <= {"size_bytes", "accepted"})
+    )
 
 
 def _attempt(

@@ -64,6 +64,8 @@ def check_target(target: Path, inputs: Sequence[Path], *, force: bool) -> None:
         PreparationFailed: the target is one of *inputs*, exists, or cannot be written.
     """
     with target_errors(target):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            target.lstat()  # what follows passes over names that no file can have
         if target.exists() and any(x.exists() and target.samefile(x) for x in inputs):
             msg = f"{target.name} is an input of this call; choose another output"
             raise PreparationFailed(FailureCode.TARGET_IS_INPUT, msg)
@@ -102,11 +104,12 @@ def _create_locked(folder: Path) -> tuple[int, Path]:
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            swept = not path.exists()
         except BlockingIOError:
-            pass  # a sweep saw it before it was locked, and removes it
+            swept = True  # as good as: a sweep saw it before it was locked
         except OSError:
-            return fd, path  # no locks here, so no sweep can take it either
-        if path.exists():
+            swept = False  # no locks here, so no sweep can take it either
+        if not swept:
             return fd, path
         os.close(fd)
 
@@ -177,7 +180,7 @@ def publish(finished: Sequence[tuple[Path, Path]], *, force: bool) -> None:
 
 def _withdraw(targets: Sequence[Path], ours: Sequence[os.stat_result]) -> None:
     for target, status in zip(targets, ours, strict=True):
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             if os.path.samestat(target.lstat(), status):
                 target.unlink()
 

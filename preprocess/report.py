@@ -9,8 +9,9 @@ from pathlib import Path
 
 from preprocess.facts import AudioTrack, Facts, VideoTrack
 from preprocess.plan import Plan, Reason, Rejection
-from preprocess.timing import clean_ends
+from preprocess.timing import clean_ends, find_cadence
 from preprocess.verify import Check
+from preprocess.window import shown_packets
 
 SCHEMA = 1
 
@@ -118,8 +119,13 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
             )
         )
     table = video.table
-    shown = sorted(pts for pts in table.pts if table.is_shown(pts))
-    found = _cadence(shown, table.time_base)
+    found = find_cadence(
+        sorted(set(shown_packets(table))),
+        table.time_base,
+        snap=Fraction(1, 200),
+        rewrite_s=Fraction(1, 100),
+        exact_s=Fraction(2, 1000),
+    )
     return {
         "duration_s": seconds(video.duration_s),
         "media_duration_s": seconds(video.media_duration_s),
@@ -130,9 +136,9 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
         "rotation_deg": video.orientation.rotation_deg if video.orientation else None,
         "mirrored": video.orientation.mirrored if video.orientation else None,
         "sample_aspect": f"{video.sample_aspect.numerator}:{video.sample_aspect.denominator}",
-        "frame_rate": rate(found[0]) if found else None,
+        "frame_rate": rate(found.rate) if found else None,
         "constant_rate": found is not None,
-        "rate_deviation_s": seconds(found[1]) if found else None,
+        "rate_deviation_s": seconds(found.deviation_s) if found else None,
         "frames": video.frames,
         "readable_frames": video.readable_frames,
         "video_codec": video.codec,
@@ -176,19 +182,6 @@ def _boundaries(video: VideoTrack) -> list[float | None]:
         ends = ends[:-1]
     times = [max(table.pts[:n]) + table.last_duration for n in ends[-_BOUNDARIES_SHOWN:]]
     return [seconds(table.since_origin_s(time)) for time in times]
-
-
-def _cadence(shown: list[int], time_base: Fraction) -> tuple[Fraction, Fraction] | None:
-    from preprocess.timing import find_cadence  # noqa: PLC0415
-
-    found = find_cadence(
-        shown,
-        time_base,
-        snap=Fraction(1, 200),
-        rewrite_s=Fraction(1, 100),
-        exact_s=Fraction(2, 1000),
-    )
-    return (found.rate, found.deviation_s) if found else None
 
 
 def _audio_data(audio: AudioTrack | None) -> dict[str, object]:

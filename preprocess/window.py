@@ -84,7 +84,7 @@ def choose(
 ) -> Chosen:
     """Choose the pictures of *window* and the best lossless slice of them."""
     table = video.table
-    packets = [pts for pts in _settled(table) if pts >= table.origin_pts and table.is_shown(pts)]
+    packets = shown_packets(table)
     shown = sorted(set(packets))
     longest_s = longest_track_s(video, audio)
     too_long = longest_s is None or longest_s > accept.max_duration_s
@@ -124,6 +124,11 @@ def choose(
         start_s=table.since_origin_s(pts[0]) if pts else Fraction(0),
         slice_start_s=table.since_origin_s(first),
     )
+
+
+def shown_packets(table: PictureTable) -> list[int]:
+    """Time stamps of the shown pictures in decode order, without the torn ends of a table."""
+    return [pts for pts in _settled(table) if pts >= table.origin_pts and table.is_shown(pts)]
 
 
 def _settled(table: PictureTable) -> tuple[int, ...]:

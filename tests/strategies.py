@@ -50,7 +50,6 @@ from tests.decide.clips import (
     Shape,
     audio_of,
     facts_of,
-    gops_of,
     length_s,
     part_of,
     table_of,
@@ -487,7 +486,9 @@ class MovedProfile(Profile):
     """A profile that is printed as its differences from the real one."""
 
     def __repr__(self) -> str:
-        parts = [(str(level), accept, PROFILE.accept(level)) for level, accept in self.accepts.items()]
+        parts = [
+            (str(level), accept, PROFILE.accept(level)) for level, accept in self.accepts.items()
+        ]
         parts.append(("target", self.target, PROFILE.target))
         moved = [
             f"{name}.{field} = {value}"

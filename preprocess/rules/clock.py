@@ -130,19 +130,24 @@ def picture_s(case: Case) -> Fraction | None:
     return case.video.duration_s
 
 
+def visible(case: Case) -> Iterable[Finding]:
+    """Some picture is shown."""
+    # Of an empty span `window` has spoken.
+    if not case.chosen.pts and case.intent.wanted_window.kind is not WindowKind.SPAN:
+        yield Obstacle(
+            Reason(
+                rule="input.no_picture",
+                measured="every picture is hidden",
+                limit="a picture that is shown",
+                fix="use a file that shows something",
+            )
+        )
+
+
 def cadence(case: Case) -> Iterable[Finding]:
     """Pictures follow each other at a constant, accepted rate."""
     chosen, accept, found = case.chosen, case.accept, case.chosen.cadence
     if not chosen.pts:
-        if case.intent.wanted_window.kind is not WindowKind.SPAN:  # `window` speaks for spans
-            yield Obstacle(
-                Reason(
-                    rule="input.no_picture",
-                    measured="every picture is hidden",
-                    limit="a picture that is shown",
-                    fix="use a file that shows something",
-                )
-            )
         return
     if found is None:
         yield Obstacle(
@@ -153,8 +158,7 @@ def cadence(case: Case) -> Iterable[Finding]:
                 fix="not available yet; export the clip at a constant rate",
             )
         )
-        return
-    if chosen.rate is None:
+    elif chosen.rate is None:
         yield Obstacle(
             Reason(
                 rule="video.frame_rate",
@@ -165,8 +169,14 @@ def cadence(case: Case) -> Iterable[Finding]:
                 fix="export the clip at a rate inside the limits",
             )
         )
-        return
-    if chosen.doubled:
+    elif not accept.min_rate <= found.rate <= accept.max_rate:
+        yield _change_rate(case, found.rate, chosen.rate)
+
+
+def time_stamps(case: Case) -> Iterable[Finding]:
+    """Every picture has its own place on the grid."""
+    found, allowed = case.chosen.cadence, case.tolerances.constant_s
+    if case.chosen.doubled:
         yield Change(
             Reason(
                 rule="video.timestamps",
@@ -176,22 +186,20 @@ def cadence(case: Case) -> Iterable[Finding]:
             ),
             Route.ENCODE,
         )
-    if found.deviation_s > case.tolerances.constant_s:
+    if found is not None and found.deviation_s > allowed:
         off_ms = float(found.deviation_s * 1000)
         yield Change(
             Reason(
                 rule="video.timestamps",
                 measured=f"up to {off_ms:.1f} ms off {rate_text(found.rate)}",
-                limit=f"<= {float(case.tolerances.constant_s * 1000):g} ms",
+                limit=f"<= {float(allowed * 1000):g} ms",
                 value=round(off_ms, 3),
-                limit_value=float(case.tolerances.constant_s * 1000),
+                limit_value=float(allowed * 1000),
                 unit="ms",
                 fix="time stamps rewritten",
             ),
             Route.REWRAP,
         )
-    if not accept.min_rate <= found.rate <= accept.max_rate:
-        yield _change_rate(case, found.rate, chosen.rate)
 
 
 def _change_rate(case: Case, rate: Fraction, target: Fraction) -> Change:

@@ -108,7 +108,7 @@ def decode_order(gops: Iterable[Gop]) -> tuple[list[int], tuple[Sync, ...]]:
     return order, tuple(syncs)
 
 
-def table_of(  # noqa: PLR0913 - every property of a table can be said
+def table_of(
     gops: Sequence[Gop],
     rate: Fraction | int = 30,
     *,

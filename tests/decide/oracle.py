@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from preprocess.facts import Dynamic, EditShape, Facts, IndexPlace, PictureTable, SyncKind
+from preprocess.facts import EditShape, Facts, IndexPlace, PictureTable, SyncKind
 from preprocess.geometry import Orientation
 from preprocess.intent import AudioChoice, Intent, Window, WindowKind
 from preprocess.plan import Route
@@ -170,9 +170,7 @@ def _pace_in(
     return pace_of(pts, table.time_base, accept)
 
 
-def _within(
-    pts: list[int], table: PictureTable, cap_s: Fraction, window: Window
-) -> list[int]:
+def _within(pts: list[int], table: PictureTable, cap_s: Fraction, window: Window) -> list[int]:
     if window.kind is WindowKind.TAIL:
         return [n for n in pts if (pts[-1] - n) * table.time_base < cap_s]
     return [n for n in pts if (n - pts[0]) * table.time_base < cap_s]
@@ -279,9 +277,7 @@ def wrap_faults(facts: Facts, profile: Profile, intent: Intent, found: Taken) ->
     return faults
 
 
-def _sound_faults(
-    facts: Facts, audio: AudioTrack, accept: AcceptVideo, found: Taken
-) -> set[str]:
+def _sound_faults(facts: Facts, audio: AudioTrack, accept: AcceptVideo, found: Taken) -> set[str]:
     assert facts.video is not None
     packet_s = Fraction(audio.frame_samples or 1024, audio.sample_rate_hz or 1)
     start_s = audio.start_s or Fraction(0)

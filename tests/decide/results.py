@@ -51,9 +51,7 @@ def measured(plan: Plan, source: Facts) -> tuple[Outcome, Measured]:
         decoded=1,
         to_decode=1,
     )
-    written = Outcome(
-        frames=plan.expected.frames, picture_digests=pictures, sound_digests=sounds
-    )
+    written = Outcome(frames=plan.expected.frames, picture_digests=pictures, sound_digests=sounds)
     return written, found
 
 

@@ -28,9 +28,7 @@ FINE = Fraction(1, 90_000)
 
 
 def cadence_of(pts: list[int], time_base: Fraction) -> Cadence | None:
-    return find_cadence(
-        pts, time_base, snap=Fraction(1, 200), rewrite_s=10 * MS, exact_s=2 * MS
-    )
+    return find_cadence(pts, time_base, snap=Fraction(1, 200), rewrite_s=10 * MS, exact_s=2 * MS)
 
 
 def grid(rate: Fraction | int, count: int, time_base: Fraction = FINE, first: int = 0) -> list[int]:
@@ -157,13 +155,18 @@ def test_pictures_hours_apart_have_no_cadence() -> None:
 
 
 def test_an_uneven_run_is_variable() -> None:
-    pts = [round((n / Fraction(30) + late) / FINE) for n, late in enumerate(uneven(Fraction(30), 300, 7))]
+    pts = [
+        round((n / Fraction(30) + late) / FINE)
+        for n, late in enumerate(uneven(Fraction(30), 300, 7))
+    ]
 
     assert cadence_of(pts, FINE) is None
 
 
 @widely()
-@given(st.sampled_from(STANDARD), st.integers(120, 900), st.integers(0, 99), st.integers(-9, 10**12))
+@given(
+    st.sampled_from(STANDARD), st.integers(120, 900), st.integers(0, 99), st.integers(-9, 10**12)
+)
 def test_jitter_up_to_ten_milliseconds_does_not_hide_a_standard_rate(
     rate: Fraction, count: int, seed: int, first: int
 ) -> None:

@@ -72,7 +72,7 @@ def test_equal_time_stamps_prove_no_boundary() -> None:
 
 
 def brute_force(pts: list[int]) -> list[int]:
-    """n is clean iff the first n are exactly the n earliest and all later ones are later."""
+    """N is clean iff the first n are exactly the n earliest and all later ones are later."""
     ranked = sorted(pts)
     return [
         n

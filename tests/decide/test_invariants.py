@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from preprocess import wire
-from preprocess.facts import EditShape, Facts, IndexPlace, Kind
-from preprocess.geometry import Orientation, Size
-from preprocess.intent import Intent, Limits, Mode, Short, Window, WindowKind
+from preprocess.facts import Facts, IndexPlace, Kind
+from preprocess.geometry import Size
+from preprocess.intent import Intent, Limits, Window, WindowKind
 from preprocess.plan import AudioAction, Plan, Rejection, Route
 from preprocess.planner import decide
 from preprocess.profiles.model import AcceptVideo, Profile, TargetVideo
 from preprocess.report import decision_data, facts_data
 from preprocess.verify import check_result
 from tests.decide import oracle
-from tests.decide.clips import PROFILE, clip, closed, gops_of, rules, table_of, video_of
+from tests.decide.clips import PROFILE, clip, rules
 from tests.decide.results import facts_after, measured
 from tests.decide.searching import widely
-from tests.strategies import facts, LOOSER_LIMITS, intents, loosened, profiles
+from tests.strategies import LOOSER_LIMITS, facts, intents, loosened, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -277,16 +277,12 @@ def test_facts_and_decisions_are_plain_json_and_come_back_from_it(
     assert wire.load(type(decision), wire.dump(decision)) == decision
 
 
-EMPTY = Facts(
-    kind=Kind.OTHER, container=None, description="empty", size_bytes=0, supported=False
-)
+EMPTY = Facts(kind=Kind.OTHER, container=None, description="empty", size_bytes=0, supported=False)
 NOTHING_SHOWN = clip(4)
 assert NOTHING_SHOWN.video is not None
 NOTHING_SHOWN = replace(
     NOTHING_SHOWN,
-    video=replace(
-        NOTHING_SHOWN.video, table=replace(NOTHING_SHOWN.video.table, shown_until=0)
-    ),
+    video=replace(NOTHING_SHOWN.video, table=replace(NOTHING_SHOWN.video.table, shown_until=0)),
 )
 
 

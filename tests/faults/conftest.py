@@ -51,7 +51,7 @@ def clip(made: Callable[[ClipSpec], Path], folder: Path) -> Callable[..., Path]:
     return copy
 
 
-@pytest.fixture(params=DOORS.values(), ids=DOORS)
+@pytest.fixture(params=list(DOORS.values()), ids=list(DOORS))
 def door(request: pytest.FixtureRequest) -> Door:
     """Each of the four ways in."""
     found: Door = request.param

@@ -41,7 +41,8 @@ def prepare(job: Job) -> dict[str, object]:
         job["source"],
         intent=Intent(mode=Mode.EDIT),
         target=Target(
-            output=Path(output) if output else None, directory=Path(directory) if directory else None
+            output=Path(output) if output else None,
+            directory=Path(directory) if directory else None,
         ),
         options=Options(
             force=bool(job.get("force")),
@@ -103,7 +104,7 @@ def _tell_workers() -> None:
         say({"worker": worker.pid, "op": args[0]})
         return original(worker, *args, **how)
 
-    Worker.call = call  # type: ignore[method-assign]
+    Worker.call = call  # type: ignore[assignment,method-assign]
 
 
 def _kill_at(name: str, which: int, when: str) -> None:

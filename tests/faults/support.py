@@ -9,12 +9,13 @@ import os
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from fixtures.spec import ClipSpec, Container, Gop, IndexPlace
 from preprocess import (
@@ -23,8 +24,10 @@ from preprocess import (
     Mode,
     Options,
     PreparationFailed,
+    Progress,
     Reason,
     Report,
+    Stage,
     Status,
     Target,
     prepare_file,
@@ -35,7 +38,7 @@ from preprocess import (
 from preprocess.worker.handle import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import pytest
 
@@ -99,7 +102,6 @@ def _raised(call: Callable[[], object]) -> Outcome:
             status=Status.REJECTED, code=error.code, message=str(error), reasons=error.reasons
         )
     except PreparationFailed as error:
-        assert error.message == str(error)
         return Outcome(status=Status.FAILED, code=error.code.value, message=error.message)
     assert prepared.report.output == prepared.path
     return _told(prepared.report)
@@ -166,7 +168,7 @@ def tree(folder: Path) -> Tree:
         status = path.lstat()
         content: object = None
         if path.is_symlink():
-            content = os.readlink(path)
+            content = str(path.readlink())
         elif path.is_file():
             content = sha256(path.read_bytes()).hexdigest()
         # A folder's own times change when a temporary comes and goes.
@@ -193,6 +195,17 @@ def only_new(folder: Path, *names: str) -> Iterator[None]:
     assert {name: after[name] for name in before} == before
 
 
+def at(stage: Stage, act: Callable[[], object]) -> OnProgress:
+    """Act when the stage is reached, once."""
+    waiting = [act]
+
+    def told(progress: Progress) -> None:
+        if progress.stage is stage and waiting:
+            waiting.pop()()
+
+    return told
+
+
 @dataclass
 class Calls:
     """Looks at, and meddles with, what is asked of workers."""
@@ -209,7 +222,10 @@ class Calls:
         original = Worker.call
 
         def call(
-            worker: Worker, op: str, args: Mapping[str, object], **how: Any  # noqa: ANN401
+            worker: Worker,
+            op: str,
+            args: Mapping[str, object],
+            **how: Any,  # noqa: ANN401
         ) -> dict[str, object]:
             self.pids.append(worker.pid)
             self.made.append(op)
@@ -248,7 +264,7 @@ class Watch:
 
     def seen(self) -> set[str]:
         """The names of those that were opened since the last look."""
-        names = set()
+        names: set[str] = set()
         while True:
             try:
                 data = os.read(self._fd, 1 << 16)
@@ -299,7 +315,7 @@ class Host:
         self.pid = self._process.pid
         self.posture = self.hear()
 
-    def __enter__(self) -> Host:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

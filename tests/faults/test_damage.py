@@ -13,7 +13,6 @@ import pytest
 
 from fixtures import reading
 from fixtures.boxes import children, dict_of, pack, top_level
-from fixtures.clips import make_clip
 from fixtures.spec import ClipSpec, Container, Timing
 from preprocess import Options, Status, Target, probe_file
 from tests.faults.support import (
@@ -139,9 +138,7 @@ def test_what_is_left_of_a_file_without_an_index_is_whole(
 
 
 @pytest.mark.xfail(strict=False, reason="what the header promises is not compared with the scan")
-def test_a_matroska_file_of_half_its_declared_length_is_truncated(
-    clip: Copy, folder: Path
-) -> None:
+def test_a_matroska_file_of_half_its_declared_length_is_truncated(clip: Copy, folder: Path) -> None:
     source = clip(replace(REWRAP, name="five-s", frames=150))
     os.truncate(source, source.stat().st_size // 2)
     with nothing_left(folder):
@@ -335,9 +332,7 @@ def test_an_index_without_sample_descriptions_is_undecodable(clip: Copy, folder:
 
 
 @pytest.mark.xfail(strict=False, reason="an empty sound track is begun, and verification misses it")
-def test_sound_of_which_nothing_falls_into_the_window_is_left_out(
-    clip: Copy, folder: Path
-) -> None:
+def test_sound_of_which_nothing_falls_into_the_window_is_left_out(clip: Copy, folder: Path) -> None:
     """Sound packets that last an hour each: one begins with the picture, and ends far too late."""
 
     def slow(kind: bytes, inner: bytes) -> bytes:
@@ -455,9 +450,7 @@ def test_a_terabyte_of_nothing_is_rejected_without_reading_it(folder: Path) -> N
     assert os.listdir(folder) == [source.name]  # noqa: PTH208 - names are enough
 
 
-def test_a_codec_off_the_list_is_refused_before_its_decoder_opens(
-    clip: Copy, folder: Path
-) -> None:
+def test_a_codec_off_the_list_is_refused_before_its_decoder_opens(clip: Copy, folder: Path) -> None:
     spec = replace(KEEP, name="archive", container=Container.MATROSKA, codec="ffv1", frames=60)
     source = clip(spec)
     with nothing_left(folder):
@@ -465,9 +458,7 @@ def test_a_codec_off_the_list_is_refused_before_its_decoder_opens(
     assert_rejected(outcome, "video.undecodable", "ffv1", "export the clip as H.264")
 
 
-def test_a_header_that_hides_the_size_of_the_pictures_is_not_believed(
-    clip: Copy, folder: Path
-) -> None:
+def test_a_header_that_hides_the_size_of_the_pictures_is_not_believed(clip: Copy) -> None:
     """The index says 64x64 of pictures that are 854x480."""
 
     def smaller(kind: bytes, inner: bytes) -> bytes:

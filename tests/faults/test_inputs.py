@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
@@ -25,8 +26,8 @@ from tests.faults.support import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from fixtures.spec import ClipSpec
     from tests.faults.support import Door
 
 HLS = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n%s\n#EXT-X-ENDLIST\n"
@@ -85,7 +86,7 @@ def test_what_is_no_video_is_told_and_nothing_is_opened_on_its_word(
     content, rule, description = STRANGERS[name]
     sibling = clip(support.STREAM, "sibling.ts")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
+        server.settimeout(0)
         url = f"http://127.0.0.1:{server.getsockname()[1]}/s.ts".encode()
         source = folder / "upload.mp4"
         source.write_bytes(content.replace(b"URL", url))
@@ -112,7 +113,7 @@ def test_what_is_no_video_is_told_and_nothing_is_opened_on_its_word(
 
 @pytest.mark.parametrize("spec", [KEEP, REWRAP, support.STREAM], ids=lambda spec: spec.name)
 def test_a_file_that_is_hardly_there_is_rejected(
-    spec: support.ClipSpec, clip: Callable[..., Path], folder: Path
+    spec: ClipSpec, clip: Callable[..., Path], folder: Path
 ) -> None:
     content = clip(spec).read_bytes()
     source = folder / "short"
@@ -245,7 +246,7 @@ def test_a_name_is_looked_up_to_the_letter(
 
 LONGEST = "n" * (255 - len(".ready.mp4.receipt.json"))
 NAMES = [
-    "it's \"quoted\" `here`.mkv",
+    'it\'s "quoted" `here`.mkv',
     "two\nlines.mkv",
     "-i.mkv",
     "--force",
@@ -282,7 +283,10 @@ def test_a_name_is_taken_as_it_is(
     beside = f"{stem}.ready.mp4"
     with only_new(folder, beside, f"{beside}.receipt.json", inside, f"{inside}.receipt.json"):
         watch.seen()
-        results = [process(name), process(name, target=Target(directory=support.Path(inside).parent))]
+        results = [
+            process(name),
+            process(name, target=Target(directory=Path(inside).parent)),
+        ]
         assert watch.seen() == set()
     watch.close()
     for outcome in results:
