@@ -141,6 +141,11 @@ def audio_stream(container: InputContainer, index: int) -> AudioStream:
     return next(stream for stream in container.streams.audio if stream.index == index)
 
 
+def decoder_of(stream: Stream) -> CodecContext | None:
+    """The decoder of any track; ``None`` where FFmpeg has none, whatever PyAV's stubs say."""
+    return cast("CodecContext | None", stream.codec_context)
+
+
 def picture_context(stream: VideoStream) -> VideoCodecContext | None:
     """The decoder of a picture track; ``None`` where FFmpeg has none, whatever PyAV's stubs say."""
     return cast("VideoCodecContext | None", stream.codec_context)

@@ -53,20 +53,25 @@ def target_picture(
     if not shown.area:
         return None
     wanted = wanted_aspect(shown, limits, intent)
-    reshaped = abs(float(shown.aspect / wanted) - 1) > _SAME_SHAPE
+    reshaped = not _is_near(shown, wanted)
     if reshaped and intent.wanted_fit is not Fit.CROP:
         return _padded(shown, wanted, limits, preferred)
     crop = centred_crop(shown, wanted) if reshaped else None
     kept = crop.size if crop else shown
     step = limits.side_multiple
     even = Size(kept.width - kept.width % step, kept.height - kept.height % step)
-    if limits.allow(even):
+    # Trimmed on top of a small difference, a shape that was asked for can be lost.
+    if limits.allow(even) and (intent.wanted_aspect is None or _is_near(even, wanted)):
         if even == kept:
             return TargetPicture(crop=crop, scaled=kept, canvas=kept)
         box = Box(crop.x if crop else 0, crop.y if crop else 0, even)
         return TargetPicture(crop=box, scaled=even, canvas=even)
     size = _legal(kept.aspect, kept.area, limits, preferred)
     return TargetPicture(crop=crop, scaled=size, canvas=size) if size else None
+
+
+def _is_near(size: Size, aspect: Fraction) -> bool:
+    return abs(float(size.aspect / aspect) - 1) <= _SAME_SHAPE
 
 
 def _padded(
@@ -85,7 +90,7 @@ def _legal(
 ) -> Size | None:
     wanted = min(max(area, limits.min_area_px), limits.max_area_px)
     for size in preferred:
-        same_shape = abs(float(size.aspect / aspect) - 1) <= _SAME_SHAPE
+        same_shape = _is_near(size, aspect)
         near = abs(size.area / wanted - 1) <= _NEAR_PREFERRED
         if area > wanted and same_shape and near and limits.allow(size):
             return size

@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -69,7 +69,7 @@ def fractions(low: Fraction | int, high: Fraction | int) -> st.SearchStrategy[Fr
     return st.integers(int(low * 1000), int(high * 1000)).map(lambda n: Fraction(n, 1000))
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)
 def one_of_these(*values: T) -> st.SearchStrategy[T]:
     """One of *values*. Kept, as Hypothesis takes longer to make a strategy than to draw from it."""
     return st.sampled_from(values)
@@ -165,7 +165,7 @@ _ODD_CLIPS: Options = {
     "jitter": one_of_these(*map(Fraction, _JITTERS)),
     "uneven": st.integers(0, 99),
     "first_pts": one_of_these(1, 1001, 126_000, -512, 2**33),
-    "exact_pts": st.just(value=False),
+    "decode_times": st.none(),
     "hidden_before": one_of_these(0, 1, 2, 4),
     "hidden_after": one_of_these(0, 2, 3, 4),
     "last": one_of_these(0, 1, 2, 100_000),
@@ -192,7 +192,7 @@ def clips(draw: st.DrawFn, *counts: int) -> Clip:
         time_base=draw(one_of_these(*ticks)),
         first_pts=odd.get("first_pts", 0),
         moved_s=moved,
-        exact_pts=odd.get("exact_pts", True),
+        exact_pts="decode_times" not in odd,
     )
     if not pictures:
         return Clip(whole, whole)
@@ -267,9 +267,9 @@ ODD_VIDEO: Options = {
     "color_matrix": _COLOURS,
     "color_primaries": _COLOURS,
     "color_transfer": _COLOURS,
-    "full_range": one_of_these(True, None),
+    "full_range": st.sampled_from([True, None]),
     "dynamic": st.sampled_from(list(Dynamic)),
-    "interlaced": one_of_these(None, True),
+    "interlaced": st.sampled_from([None, True]),
     "alpha": st.just(value=True),
     "edit": st.sampled_from(list(EditShape)),
     "duration_s": _SECONDS,
@@ -297,6 +297,7 @@ ODD_AUDIO: Options = {
 }
 """As `ODD_VIDEO`, of a sound track."""
 
+_EXTRA = StreamFacts(index=7, kind="data", codec=None)
 ODD_FILE: Options = {
     "kind": st.sampled_from(list(Kind)),
     "container": one_of_these("mov", "matroska", "mpegts", "avi", "3gp", None),
@@ -311,7 +312,6 @@ ODD_FILE: Options = {
 }
 """As `ODD_VIDEO`, of the file; ``streams`` come on top of those that are there."""
 
-_EXTRA = StreamFacts(index=7, kind="data", codec=None)
 _ODD = {
     (part, field): strategy
     for part, options in (("video", ODD_VIDEO), ("audio", ODD_AUDIO), ("file", ODD_FILE))
@@ -444,7 +444,7 @@ _RAISED = {
 """Limits that are narrower where they are higher."""
 
 
-def loosened(profile: Profile, field: str, value: object) -> Profile:
+def loosened(profile: Profile, field: str, value: Any) -> Profile:  # noqa: ANN401 - any limit's
     """*profile* with one accept limit wider at every level, where it is not wider already."""
     wider: Callable[[Any, Any], Any] = min if field in _RAISED else max
     accepts = {}
@@ -486,7 +486,7 @@ class MovedProfile(Profile):
     """A profile that is printed as its differences from the real one."""
 
     def __repr__(self) -> str:
-        parts = [
+        parts: list[tuple[str, VideoBounds, VideoBounds]] = [
             (str(level), accept, PROFILE.accept(level)) for level, accept in self.accepts.items()
         ]
         parts.append(("target", self.target, PROFILE.target))

@@ -257,7 +257,7 @@ class _Reader:
 def _decoded(packet: Packet[Stream]) -> list[av.VideoFrame]:
     try:
         return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
-    except av.InvalidDataError:
+    except (av.InvalidDataError, BlockingIOError):  # the latter by VP9 after a refused packet
         return []  # the finder misses the picture and says so
 
 

@@ -103,7 +103,13 @@ class SoundCopier:
         yield packet
 
     def finish(self) -> Iterator[Packet[Stream]]:
-        """Nothing is held back."""
+        """Nothing is held back.
+
+        Raises:
+            SoundLost: none of it falls into the window.
+        """
+        if not self.digests:
+            raise SoundLost
         self.done = True
         return iter(())
 

@@ -12,7 +12,7 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import is_decodable, sound_context, tick_s
+from preprocess.native import decoder_of, is_decodable, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
@@ -20,6 +20,7 @@ from preprocess.probe.tables import (
     REORDER_SLACK,
     Read,
     Source,
+    TruncatedError,
 )
 
 if TYPE_CHECKING:
@@ -83,11 +84,15 @@ class _Seen:
 class _Scan:
     picture: _Seen = field(default_factory=_Seen)
     sound: _Seen = field(default_factory=_Seen)
+    sound_tick: Fraction | None = None
+    """Seconds of one tick of the sound."""
     first_sound: int | None = None
     """pts of the first sound packet of the file."""
     origin: int | None = None
     at_start: bool = True
     at_end: bool = False
+    torn: int = 0
+    """Pictures whose packets end early: the file was cut inside them."""
     hidden: bool = False
     """FFmpeg marked pictures as hidden by an edit list."""
 
@@ -104,6 +109,7 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     end = max(picture.pts, default=0) + table.last_duration
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
     seen_s = (end - min(picture.pts, default=0)) * table.time_base
+    _check_declared_length(source, scan, duration_s)
     return Read(
         table=table,
         edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
@@ -113,8 +119,31 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         bit_rate_bps=round(8 * sum(picture.sizes) / seen_s) if seen_s > 0 else None,
         has_b_frames=any(a > b for a, b in pairwise(picture.pts)),
         audio=_audio(scan, audio_stream, table) if audio_stream is not None else None,
+        readable_frames=len(table.pts) - scan.torn if scan.torn else None,
         bytes_read=sum(picture.sizes) + sum(scan.sound.sizes),
     )
+
+
+_SHORTER_BY = Fraction(9, 10)
+
+
+def _check_declared_length(source: Source, scan: _Scan, duration_s: Fraction | None) -> None:
+    """Matroska says in its header how long it is; half a file is otherwise a whole shorter one."""
+    declared = source.container.duration
+    if duration_s is None or not declared or "matroska" not in source.container.format.name:
+        return
+    declared_s = Fraction(declared, av.time_base)
+    there_s = max(duration_s, _sound_length_s(scan))
+    if there_s < declared_s * _SHORTER_BY - 1:
+        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s are there"
+        raise TruncatedError(msg)
+
+
+def _sound_length_s(scan: _Scan) -> Fraction:
+    sound = scan.sound
+    if not sound.pts or scan.first_sound is None or scan.sound_tick is None:
+        return Fraction(0)
+    return (sound.pts[-1] - scan.first_sound) * scan.sound_tick
 
 
 def _has_odd_edits(source: Source) -> bool:
@@ -141,10 +170,10 @@ def _table(scan: _Scan, stream: Stream) -> PictureTable:
 
 
 def _kind(packet: Packet[Stream]) -> SyncKind:
-    context = packet.stream.codec_context
-    codec = context.codec.canonical_name
-    if codec not in ("h264", "hevc"):
+    context = decoder_of(packet.stream)
+    if context is None or context.codec.canonical_name not in ("h264", "hevc"):
         return SyncKind.UNSEEN
+    codec = context.codec.canonical_name
     return nal.sync_kind(codec, bytes(packet), nal.length_size(codec, context.extradata))
 
 
@@ -189,9 +218,11 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
         return
     if not scan.picture.keys and not packet.is_keyframe:
         return  # nothing before the first key picture can be decoded
-    if packet.stream.codec_context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
+    context = decoder_of(packet.stream)
+    if context is not None and context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
         return  # an alternate reference picture is never shown (RFC 6386, 9.1)
     scan.picture.add(packet)
+    scan.torn += packet.is_corrupt
     if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
         # Leading pictures of the first key picture are not decodable: its own time is zero.
         first = scan.picture.pts[scan.picture.keys[0]]
@@ -200,6 +231,7 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
 
 def _take_sound(scan: _Scan, packet: Packet[Stream]) -> None:
     stamp = scan.sound.add(packet)
+    scan.sound_tick = tick_s(packet.stream)
     if scan.first_sound is None:
         scan.first_sound = stamp
 

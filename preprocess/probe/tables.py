@@ -39,6 +39,10 @@ class ProbeLimitError(ValueError):
     """The window holds more pictures than anybody films."""
 
 
+class TruncatedError(ValueError):
+    """The file ends long before its header says."""
+
+
 @dataclass(slots=True)
 class Source:
     """An opened input and what is asked about it."""
@@ -98,7 +102,10 @@ def read_indexed(
     """Read the tables of *stream* and *audio_stream* from the movie's index."""
     movie = source.movie
     assert movie is not None  # noqa: S101 - callers choose this reader by it
-    track = next(t for t in movie.tracks if t.id == stream.id)
+    track = next((t for t in movie.tracks if t.id == stream.id), None)
+    if track is None:
+        msg = f"track {stream.id} is not in the index"
+        raise ValueError(msg)
     clock = _clock(movie, track)
     first, last = _wanted_ticks(clock, source.request)
     start, stop = _sample_range(clock, first, last)

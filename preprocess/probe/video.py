@@ -130,6 +130,9 @@ def _probe_opened(
                 return Probed(facts=_without_picture(facts, container), opening=opening)
             source = tables.Source(container, movie, indexed, request)
             facts = _measure(facts, source, stream)
+    except tables.TruncatedError as error:
+        fault = replace(facts, fault="input.truncated", fault_detail=str(error))
+        return Probed(facts=fault, opening=None)
     except _DAMAGE as error:
         fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
         return Probed(facts=fault, opening=None)
@@ -262,7 +265,7 @@ def _movie_track(source: tables.Source, stream: Stream) -> bmff.Track | None:
 
 def _unknown_video(stream: VideoStream, source: tables.Source, read: tables.Read) -> VideoTrack:
     track = _movie_track(source, stream)
-    return _video(stream, read, codec=track.format if track else "unknown", decodable=False)
+    return _video(stream, read, codec=(track.format if track else "") or "unknown", decodable=False)
 
 
 def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: bool) -> VideoTrack:

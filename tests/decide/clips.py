@@ -21,11 +21,12 @@ from preprocess.facts import (
     VideoTrack,
 )
 from preprocess.geometry import Orientation, Size, displayed_size
-from preprocess.plan import Plan, Rejection
 from preprocess.profiles.load import load_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from preprocess.plan import Plan, Rejection
 
 PROFILE = load_profile("seedance-2-0-mini")
 NTSC_24, NTSC_30, NTSC_60 = (Fraction(n * 1000, 1001) for n in (24, 30, 60))

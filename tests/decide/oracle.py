@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,10 @@ class Pace:
 
 def off_grid_s(pts: Sequence[int], tick: Fraction, rate: Fraction) -> Fraction:
     """Half the spread between the earliest and the latest picture, each against its slot."""
-    lateness = [n * tick - slot / rate for slot, n in enumerate(pts)]
-    return (max(lateness) - min(lateness)) / 2
+    # Whole numbers of 1 / (rate * tick): as exact as fractions, and the only slow part here.
+    ticks, slots = tick.numerator * rate.numerator, tick.denominator * rate.denominator
+    lateness = [n * ticks - slot * slots for slot, n in enumerate(pts)]
+    return Fraction(max(lateness) - min(lateness), 2 * tick.denominator * rate.numerator)
 
 
 def pace_of(pts: Sequence[int], tick: Fraction, accept: AcceptVideo) -> Pace | None:
@@ -65,11 +68,14 @@ def pace_of(pts: Sequence[int], tick: Fraction, accept: AcceptVideo) -> Pace | N
     return own if own_fits else None
 
 
+_FAMILY = {rate * n for rate in NAMED_RATES for n in range(1, 121)} | {
+    rate / n for rate in NAMED_RATES for n in range(1, 121)
+}
+
+
 def _rates_near(average: Fraction, near: Fraction) -> set[Fraction]:
-    times = range(1, 121)
-    family = {rate * n for rate in NAMED_RATES for n in times}
-    family |= {rate / n for rate in NAMED_RATES for n in times}
-    return {rate for rate in family if abs(rate - average) <= average * near}
+    low, high = average * (1 - near), average * (1 + near)
+    return {rate for rate in _FAMILY if low <= rate <= high}
 
 
 def written_rate(rate: Fraction, low: Fraction, high: Fraction) -> tuple[Fraction, int, int]:
@@ -202,18 +208,18 @@ def longest_copy(table: PictureTable, found: Taken, latest_start_s: Fraction) ->
             continue
         for run in _clean_runs(follow):
             inside = len(run) <= found.room and max(run) <= found.pts[-1]
-            if inside and all(map(table.is_shown, run)) and len(run) > len(best):
-                best = run
+            if inside and all(map(table.is_shown, run)):
+                best = max(best, run, key=len)
+                break
     return best
 
 
 def _clean_runs(packets: list[int]) -> Iterator[list[int]]:
-    in_order = sorted(packets)
-    latest = packets[0]
-    for count in range(1, len(packets) + 1):
-        latest = max(latest, packets[count - 1])
-        if latest == in_order[count - 1]:  # the first ones are exactly the earliest ones
-            yield packets[:count]
+    """The longest first."""
+    in_order, latest = sorted(packets), accumulate(packets, max)
+    # Clean: the first ones are exactly the earliest ones.
+    clean = [n for n, last in enumerate(latest, 1) if last == in_order[n - 1]]
+    return (packets[:count] for count in reversed(clean))
 
 
 # --- the tables of section 3 ---------------------------------------------------------------------
@@ -330,12 +336,9 @@ def cheapest_route(facts: Facts, profile: Profile, intent: Intent) -> Route:
     given_up_s = (len(found.pts) - len(copy)) * found.step_s
     tolerance_s = tolerances.tail_tolerance_s if tail else tolerances.cut_tolerance_s
     can_cut = bool(copy) and given_up_s <= tolerance_s
-    if pixel_faults(facts, profile, intent) or not is_lasting_enough(found, accept):
-        return Route.ENCODE
-    if found.times > 1 or found.every > 1:
-        return Route.ENCODE
     doubled = len([n for n in table.pts if found.pts[0] <= n <= found.pts[-1]]) > len(found.pts)
-    if doubled:
+    other_pictures = found.times > 1 or found.every > 1 or not is_lasting_enough(found, accept)
+    if pixel_faults(facts, profile, intent) or other_pictures or doubled:
         return Route.ENCODE
     wraps = wrap_faults(facts, profile, intent, found)
     if found.rate != found.pace.rate:

@@ -210,9 +210,10 @@ def test_whatever_is_found_is_legal(shape: Fraction, area: int, limits: SizeLimi
     assert found is None or limits.allow(found)
 
 
-@widely()
-@given(LIMIT_SETS, SIZES)
-def test_a_legal_size_is_its_own_nearest_one(limits: SizeLimits, size: Size) -> None:
+@widely(100)
+@given(LIMIT_SETS, st.integers(25, 90), st.integers(25, 90))
+def test_a_legal_size_is_its_own_nearest_one(limits: SizeLimits, columns: int, rows: int) -> None:
+    size = Size(columns * 16, rows * 16)
     assume(limits.allow(size))
 
     assert nearest_legal_size(size.aspect, size.area, limits) == size

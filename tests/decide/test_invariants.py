@@ -1,4 +1,4 @@
-"""What holds for every decision, whatever the file, the profile and the wish (design, section 5)."""
+"""What holds for every decision, whatever file, profile and wish (design, section 5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from preprocess.geometry import Size
 from preprocess.intent import Intent, Limits, Window, WindowKind
 from preprocess.plan import AudioAction, Plan, Rejection, Route
 from preprocess.planner import decide
-from preprocess.profiles.model import AcceptVideo, Profile, TargetVideo
 from preprocess.report import decision_data, facts_data
 from preprocess.verify import check_result
 from tests.decide import oracle
@@ -33,6 +32,8 @@ from tests.strategies import LOOSER_LIMITS, facts, intents, loosened, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from preprocess.profiles.model import AcceptVideo, Profile, TargetVideo
 
 MENDABLE = facts(mendable=True)
 # A failed case shows all its pictures, shrunk or not.
@@ -55,7 +56,7 @@ def is_whole(found: Facts) -> bool:
 # --- 1: keep is inside accept, every other plan leads inside -------------------------------------
 
 
-@widely()
+@widely(80)
 @given(MENDABLE, profiles(), intents())
 def test_a_kept_file_is_inside_everything_the_profile_accepts(
     found: Facts, profile: Profile, intent: Intent
@@ -84,7 +85,7 @@ def test_a_kept_file_is_inside_everything_the_profile_accepts(
         assert oracle.wrap_faults(found, profile, intent, taken) == set()
 
 
-@widely()
+@widely(150)
 @given(MENDABLE, profiles(), intents())
 def test_what_a_plan_expects_is_inside_the_target_where_it_changes_and_accepted_elsewhere(
     found: Facts, profile: Profile, intent: Intent
@@ -117,7 +118,7 @@ def test_what_a_plan_expects_is_inside_the_target_where_it_changes_and_accepted_
         assert expected.audio_codec is None
 
 
-@widely()
+@widely(100)
 @given(MENDABLE, profiles(), intents())
 def test_pixels_are_read_only_where_they_are_written(
     found: Facts, profile: Profile, intent: Intent
@@ -135,7 +136,7 @@ def test_pixels_are_read_only_where_they_are_written(
 # --- 2: fixed point ------------------------------------------------------------------------------
 
 
-@widely(300)
+@widely(250)
 @given(MENDABLE, profiles(), intents())
 def test_a_perfect_result_is_kept_when_it_comes_back(
     found: Facts, profile: Profile, intent: Intent
@@ -149,7 +150,7 @@ def test_a_perfect_result_is_kept_when_it_comes_back(
     assert again.route is Route.KEEP
 
 
-@widely()
+@widely(150)
 @given(MENDABLE, profiles(), intents())
 def test_a_perfect_result_passes_every_check(
     found: Facts, profile: Profile, intent: Intent
@@ -163,7 +164,7 @@ def test_a_perfect_result_passes_every_check(
 # --- 3: wider limits ----------------------------------------------------------------------------
 
 
-@widely(300)
+@widely(250)
 @given(MENDABLE, profiles(), intents(), LOOSER_LIMITS)
 def test_a_wider_limit_never_adds_a_reason_or_a_costlier_route(
     found: Facts, profile: Profile, intent: Intent, limit: tuple[str, object]
@@ -176,7 +177,7 @@ def test_a_wider_limit_never_adds_a_reason_or_a_costlier_route(
     assert_no_worse(decide(found, profile, intent), decide(found, wider, intent))
 
 
-@widely()
+@widely(150)
 @given(MENDABLE, profiles(), intents())
 def test_a_wider_level_of_limits_never_adds_a_reason_or_a_costlier_route(
     found: Facts, profile: Profile, intent: Intent
@@ -213,7 +214,7 @@ def assert_no_worse(before: Plan | Rejection, after: Plan | Rejection) -> None:
 # --- 4: the cheapest sufficient route ------------------------------------------------------------
 
 
-@widely(600)
+@widely(400)
 @given(MENDABLE, profiles(), intents())
 def test_the_route_is_the_cheapest_one_that_is_enough(
     found: Facts, profile: Profile, intent: Intent
@@ -225,7 +226,7 @@ def test_the_route_is_the_cheapest_one_that_is_enough(
     assert plan.route is oracle.cheapest_route(found, profile, intent)
 
 
-@widely()
+@widely(100)
 @given(MENDABLE, profiles(), intents())
 def test_every_costlier_route_can_still_be_planned(
     found: Facts, profile: Profile, intent: Intent
@@ -248,7 +249,7 @@ def test_every_costlier_route_can_still_be_planned(
 # --- 5: rejections -------------------------------------------------------------------------------
 
 
-@widely(400)
+@widely(300)
 @given(facts(), profiles(), intents(), st.sampled_from(list(Route)))
 def test_a_decision_is_reached_whatever_the_facts_are(
     found: Facts, profile: Profile, intent: Intent, at_least: Route
@@ -264,7 +265,7 @@ def test_a_decision_is_reached_whatever_the_facts_are(
         assert reason.fix
 
 
-@widely()
+@widely(80)
 @given(facts(), profiles(), intents())
 def test_facts_and_decisions_are_plain_json_and_come_back_from_it(
     found: Facts, profile: Profile, intent: Intent
@@ -359,7 +360,7 @@ def test_a_window_too_long_and_outside_the_clip_is_told_both() -> None:
 # --- 7: the cap ----------------------------------------------------------------------------------
 
 
-@widely(300)
+@widely(200)
 @given(MENDABLE, profiles(), intents())
 def test_nothing_that_is_written_is_longer_than_the_cap(
     found: Facts, profile: Profile, intent: Intent
@@ -381,7 +382,7 @@ def test_nothing_that_is_written_is_longer_than_the_cap(
 # --- 9: determinism ------------------------------------------------------------------------------
 
 
-@widely(100)
+@widely(60)
 @given(facts(), profiles(), intents())
 def test_the_same_input_gives_the_same_decision(
     found: Facts, profile: Profile, intent: Intent

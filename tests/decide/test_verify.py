@@ -83,8 +83,8 @@ def one_picture_late(facts: Facts) -> Facts:
 
 def one_picture_missing(facts: Facts) -> Facts:
     assert facts.video is not None
-    whole = facts.video.table
-    return table(pts=whole.pts[:-1], sizes=whole.sizes[:-1])(facts)
+    last = max(facts.video.table.pts)
+    return table(pts=tuple(pts for pts in facts.video.table.pts if pts != last))(facts)
 
 
 STRAY = StreamFacts(index=9, kind="data", codec=None)
@@ -95,7 +95,7 @@ SPOILT: dict[str, tuple[Callable[[Facts], Facts], set[str]]] = {
     "another codec": (video(codec="hevc"), {"video_codec"}),
     "another pixel format": (video(pixel_format="yuv444p"), {"pixel_format"}),
     "a picture late by a tick": (one_picture_late, {"time_stamps"}),
-    "a picture missing": (one_picture_missing, {"frames"}),
+    "the last picture missing": (one_picture_missing, {"frames"}),
     "too long": (video(duration_s=Fraction("15.001")), {"duration"}),
     "too long without edits": (video(media_duration_s=Fraction("15.001")), {"duration"}),
     "a header that says too long": (file(duration_s_from_header=Fraction("15.001")), {"duration"}),

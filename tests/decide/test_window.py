@@ -51,7 +51,7 @@ def plan_gops(gops: Sequence[Gop], intent: Intent = HEAD, rate: Fraction | int =
     return plan_of(facts_of(video_of(table), audio_of(length_s(table))), intent)
 
 
-def span(start: Fraction | str | int, end: Fraction | str | int | None = None) -> Intent:
+def span(start: str | int, end: str | int | None = None) -> Intent:
     end_s = None if end is None else Fraction(end)
     return Intent(window=Window(kind=WindowKind.SPAN, start_s=Fraction(start), end_s=end_s))
 
@@ -75,7 +75,8 @@ def test_a_span_is_read_as_seconds_or_clock(
 ) -> None:
     window = parse_window(text)
 
-    assert window == Window(kind=WindowKind.SPAN, start_s=Fraction(start), end_s=end)
+    assert window.kind is WindowKind.SPAN
+    assert (window.start_s, window.end_s) == (start, end)
 
 
 def test_head_and_tail_are_windows() -> None:
@@ -315,7 +316,7 @@ def test_leading_pictures_of_a_cra_are_left_out() -> None:
 
 
 def test_leading_pictures_before_the_first_shown_one_are_not_counted() -> None:
-    """A recording that starts in mid-stream: nobody can decode what comes before its key picture."""
+    """A recording from mid-stream: nobody can decode what comes before its key picture."""
     table = replace(table_of(gops_of(opened(12, 2), 120)), origin_pts=2)
     plan = plan_of(facts_of(video_of(table), container="mpegts"))
 
@@ -473,7 +474,7 @@ def test_the_rate_of_one_picture_is_that_of_its_header_if_it_is_sane(said: str, 
     assert plan_of(facts_of(video), Intent(short=Short.LOOP)).expected.frame_rate == rate
 
 
-# --- what a probe sees of a long clip --------------------------------------------------------------
+# --- what a probe sees of a long clip ------------------------------------------------------------
 
 
 def test_the_part_that_a_probe_sees_is_planned_like_the_whole() -> None:

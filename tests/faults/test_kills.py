@@ -173,6 +173,7 @@ def test_a_kill_at_the_worst_moments_leaves_no_partial_file(
     check_next_run(folder, source, whole(REWRAP))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOW, ids=["plain", "force"])
 @pytest.mark.parametrize("spec", [REWRAP, ENCODE], ids=lambda spec: spec.name)
 def test_a_kill_at_any_moment_leaves_no_partial_file(
