@@ -66,7 +66,10 @@ def target_picture(
             return TargetPicture(crop=crop, scaled=kept, canvas=kept)
         box = Box(crop.x if crop else 0, crop.y if crop else 0, even)
         return TargetPicture(crop=box, scaled=even, canvas=even)
-    size = _legal(kept.aspect, kept.area, limits, preferred)
+    # Rounded to whole pixels, the crop of a tiny picture can leave the legal shapes again.
+    size = _legal(kept.aspect, kept.area, limits, preferred) or _legal(
+        wanted, kept.area, limits, preferred
+    )
     return TargetPicture(crop=crop, scaled=size, canvas=size) if size else None
 
 
