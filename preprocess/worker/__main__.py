@@ -46,6 +46,8 @@ _FAILURES: Final = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
 }
+# AVERROR_EXTERNAL (libavutil/error.h).
+_EXTERNAL: Final = int.from_bytes(b"EXT ", "little")
 
 
 def main(argv: list[str], load: Callable[[], Mapping[str, Operation]] | None = None) -> int:
@@ -93,18 +95,20 @@ def _answer(
 ) -> Message:
     """Run one job and say how it went. Whatever an operation raises becomes an answer."""
     progress = _ProgressReport(channel)
+    memory_bytes = field(request, "memory_bytes", int)
     try:
         with limits.job_limits(
             cpu_s=field(request, "cpu_s", int),
-            memory_bytes=field(request, "memory_bytes", int),
+            memory_bytes=memory_bytes,
             output_bytes=field(request, "output_bytes", int),
         ):
             operation = operations[field(request, "op", str)]
             value = operation(field(request, "args", dict), fds, progress)
     except OperationError as exc:
-        return _error(exc.code, exc.message, exc.details)
+        # A decoder that was refused memory leaves pictures out; the file is not to be blamed then.
+        return _failure(exc, memory_bytes) or _error(exc.code, exc.message, exc.details)
     except Exception as exc:  # noqa: BLE001 - nothing may be lost; the limits are lifted by now
-        return _failure(exc) or _internal(exc)
+        return _failure(exc, memory_bytes) or _internal(exc)
     else:
         return {"type": "result", "value": value}
     finally:
@@ -144,7 +148,7 @@ class _ProgressReport:
             self._next_at = float("inf")
 
 
-def _failure(exc: Exception) -> Message | None:
+def _failure(exc: Exception, memory_bytes: int) -> Message | None:
     """Find the limit behind an exception, if there is one.
 
     The chain is searched because PyAV wraps what a Python file object raises. Its own errors carry
@@ -152,11 +156,18 @@ def _failure(exc: Exception) -> Message | None:
     """
     for link in _chain(exc):
         code = _FAILURES.get(getattr(link, "errno", None) or 0)
+        if _may_hide_malloc(link) and limits.was_near(memory_bytes):
+            code = "memory_limit"
         if isinstance(link, MemoryError) or _is_refused_thread(link):
             code = "memory_limit"
         if code is not None:
             return {"type": "failure", "code": code, "message": _shown(link)}
     return None
+
+
+def _may_hide_malloc(exc: BaseException) -> bool:
+    # FFmpeg's libx264.c says of a malloc that x264 was refused what it says of any other trouble.
+    return isinstance(exc, OperationError) or getattr(exc, "errno", None) == _EXTERNAL
 
 
 def _is_refused_thread(exc: BaseException) -> bool:

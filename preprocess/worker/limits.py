@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -78,8 +79,13 @@ def job_limits(*, cpu_s: int, memory_bytes: int, output_bytes: int) -> Iterator[
 
     Only the soft limits move, so that the next job can have more. Crossing them means death by
     SIGXCPU (its default action stays), MemoryError or a failed malloc, and OSError EFBIG (Python
-    ignores SIGXFSZ).
+    ignores SIGXFSZ). Raises MemoryError at once if the process itself takes more than the job may:
+    threading.Thread.start (CPython 3.11.7) can wait for ever for a thread that ran out of
+    memory before its first line.
     """
+    if _address_space("VmSize") > memory_bytes:
+        text = f"{_address_space('VmSize')} bytes of address space were in use before the job"
+        raise MemoryError(text)
     bounds = {
         resource.RLIMIT_CPU: math.ceil(time.process_time() + cpu_s),
         resource.RLIMIT_AS: memory_bytes,
@@ -93,6 +99,20 @@ def job_limits(*, cpu_s: int, memory_bytes: int, output_bytes: int) -> Iterator[
     finally:
         for kind, value in before.items():
             _set_soft(kind, value)
+
+
+def was_near(memory_bytes: int) -> bool:
+    """Whether this process ever had three quarters of *memory_bytes*: a malloc may have failed."""
+    return 4 * _address_space("VmPeak") > 3 * memory_bytes
+
+
+def _address_space(name: str) -> int:
+    """Bytes of a line of /proc/self/status (proc(5)); 0 where there is none."""
+    with suppress(OSError), Path("/proc/self/status").open("rb") as status:
+        for line in status:
+            if line.startswith(name.encode() + b":"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def _set_soft(kind: int, value: int) -> None:

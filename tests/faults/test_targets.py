@@ -26,6 +26,7 @@ from preprocess import (
     publish,
 )
 from preprocess.naming import receipt_path
+from preprocess.worker.client import shutdown
 from tests.faults.support import (
     DOORS,
     ENCODE,
@@ -495,17 +496,24 @@ def test_a_disk_too_full_for_the_receipt_leaves_nothing(
     [
         ({"output_bytes": 20_000}, "output_limit", ("wrote a file of more than", "20000 bytes")),
         ({"memory_bytes": 64 << 20}, "memory_limit", ("needed more than", "64 MiB", "fewer")),
+        ({"memory_bytes": 225 << 20}, "memory_limit", ("needed more than", "225 MiB", "fewer")),
     ],
-    ids=["output", "memory"],
+    ids=["output", "memory", "memory-of-x264"],
 )
+@pytest.mark.parametrize("warm", [False, True], ids=["fresh", "warm"])
 def test_a_budget_that_is_used_up_is_told(
     limit: dict[str, int],
     code: str,
     words: tuple[str, ...],
+    warm: bool,  # noqa: FBT001 - a parameter of the test
     clip: Copy,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A worker that has encoded before keeps more than 64 MiB for itself."""
+    shutdown()
+    if warm:
+        process(clip(ENCODE, "before.mp4"), options=Options(threads=1))
     budget = prepare._execute_budget
     monkeypatch.setattr(
         prepare, "_execute_budget", lambda job, plan: replace(budget(job, plan), **limit)

@@ -36,12 +36,16 @@ def faulty(*, cancel: Cancel | None = None, fresh: bool = False) -> AbstractCont
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; a zombie whose parent is slow to collect it does not."""
+    """Whether a thread of it runs; a zombie whose parent is slow to collect it does not.
+
+    All threads: the descriptors are theirs together, and close with the last one.
+    """
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(t / "stat").read_text().rpartition(")")[2].split()[0] for t in threads]
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
+        return has_pid(pid) and is_alive(pid)
+    return any(state not in "ZX" for state in states)
 
 
 def has_pid(pid: int) -> bool:
