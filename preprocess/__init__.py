@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from preprocess.naming import distinct_stems
     from preprocess.plan import Plan, Price, Reason, Rejection, Route
     from preprocess.planner import decide
-    from preprocess.prepare import Options, Progress, Stage, Target
     from preprocess.profiles import Profile
     from preprocess.profiles.load import load_profile, profile_names
     from preprocess.receipt import own_version
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
         facts_data,
         report_data,
     )
+    from preprocess.task import Options, Progress, Stage, Target
     from preprocess.worker.client import prestart
 
 __all__ = [
@@ -138,7 +138,6 @@ _HOMES = {
     "naming": ("distinct_stems",),
     "plan": ("Plan", "Price", "Reason", "Rejection", "Route"),
     "planner": ("decide",),
-    "prepare": ("Options", "Progress", "Stage", "Target"),
     "profiles": ("Profile",),
     "profiles.load": ("load_profile", "profile_names"),
     "receipt": ("own_version",),
@@ -146,6 +145,7 @@ _HOMES = {
         *("SCHEMA", "Problem", "Report", "Status"),
         *("decision_data", "facts_data", "report_data"),
     ),
+    "task": ("Options", "Progress", "Stage", "Target"),
     "worker.client": ("prestart",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

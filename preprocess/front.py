@@ -13,16 +13,9 @@ from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.facts import Facts
 from preprocess.intent import Intent
 from preprocess.plan import Plan, Reason, Rejection, Route
-from preprocess.prepare import (
-    OnProgress,
-    Options,
-    Progress,
-    Target,
-    report_facts,
-    report_file,
-    report_plan,
-)
+from preprocess.prepare import report_facts, report_file, report_plan
 from preprocess.report import Report, Status
+from preprocess.task import OnProgress, Options, Progress, Target
 from preprocess.worker.client import Cancel
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ need presentation times and the edits as they are stored.
 
 from __future__ import annotations
 
-import os
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
@@ -18,28 +17,25 @@ from operator import mul
 from typing import TYPE_CHECKING
 
 from preprocess.geometry import Orientation, orientation_of
+from preprocess.probe.boxes import (
+    MAX_DEPTH,
+    MAX_INDEX_BYTES,
+    BoxError,
+    Reader,
+    children,
+    name_of,
+    top_level,
+)
+from preprocess.probe.private import names_a_device, read_user_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-MAX_BOXES = 100_000
-MAX_DEPTH = 16
-MAX_INDEX_BYTES = 64 << 20
-"""A two-hour film has some hundred boxes, five levels and about 10 MB of index."""
+    from collections.abc import Sequence
 
 _CONTAINERS = {b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"tref"}
 _KNOWN_TOP = {
     *(b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra"),
     *(b"sidx", b"ssix", b"pdin", b"prft", b"emsg", b"pnot", b"PICT", b"meta", b"uuid", b"udta"),
 }
-
-
-class BoxError(Exception):
-    """The box structure is broken; ``truncated`` when it only ends too early."""
-
-    def __init__(self, message: str, *, truncated: bool = False) -> None:
-        super().__init__(message)
-        self.truncated = truncated
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,40 +193,16 @@ class Movie:
         return Fraction(empty, self.time_scale or 1), media_time
 
 
-class _Reader:
-    def __init__(self, fd: int, size: int) -> None:
-        self.fd = fd
-        self.size = size
-        self.bytes_read = 0
-        self.boxes = 0
-
-    def read(self, offset: int, length: int) -> bytes:
-        data = b""
-        while len(data) < length:
-            piece = os.pread(self.fd, length - len(data), offset + len(data))
-            if not piece:
-                break
-            data += piece
-        self.bytes_read += len(data)
-        return data
-
-    def count_box(self) -> None:
-        self.boxes += 1
-        if self.boxes > MAX_BOXES:
-            msg = f"more than {MAX_BOXES} boxes"
-            raise BoxError(msg)
-
-
 def read_movie(fd: int, size: int) -> Movie:
     """Read the index of the file behind *fd*.
 
     Raises:
         BoxError: the structure is broken, absurdly large, or holds no index.
     """
-    reader = _Reader(fd, size)
+    reader = Reader(fd, size)
     movie = Movie()
     found: set[bytes] = set()
-    for kind, start, header, end in _top_level(reader):
+    for kind, start, header, end in top_level(reader):
         movie.media_end = max(movie.media_end, end)
         if kind == b"moov" and kind not in found:
             movie.index_first = b"mdat" not in found
@@ -238,7 +210,7 @@ def read_movie(fd: int, size: int) -> Movie:
         elif kind == b"ftyp":
             _read_brands(reader.read(start + header, min(end - start - header, 1024)), movie)
         elif kind in (b"uuid", b"udta", b"meta"):
-            movie.private.add(f"box:{_name(kind)}")
+            movie.private.add(f"box:{name_of(kind)}")
         elif kind == b"moof":
             movie.fragmented = True
             break
@@ -254,7 +226,7 @@ def read_movie(fd: int, size: int) -> Movie:
     return movie
 
 
-def _read_index(reader: _Reader, movie: Movie, start: int, header: int, end: int) -> None:
+def _read_index(reader: Reader, movie: Movie, start: int, header: int, end: int) -> None:
     if end > reader.size:
         msg = f"the index ends {end - reader.size} bytes after the file"
         raise BoxError(msg, truncated=True)
@@ -264,51 +236,13 @@ def _read_index(reader: _Reader, movie: Movie, start: int, header: int, end: int
     _read_moov(memoryview(reader.read(start + header, end - start - header)), reader, movie)
 
 
-def _top_level(reader: _Reader) -> Iterator[tuple[bytes, int, int, int]]:
-    offset = 0
-    while offset + 8 <= reader.size:
-        reader.count_box()
-        head = reader.read(offset, 16)
-        length, kind = struct.unpack_from(">I4s", head)
-        header = 8
-        if length == 1:
-            if len(head) < 16:
-                return
-            length, header = struct.unpack_from(">Q", head, 8)[0], 16
-        elif length == 0:
-            length = reader.size - offset
-        if length < header:
-            msg = f"box {_name(kind)} at {offset} claims {length} bytes"
-            raise BoxError(msg)
-        yield kind, offset, header, offset + length
-        offset += length
-
-
-def _children(
-    data: memoryview, reader: _Reader, start: int = 0
-) -> Iterator[tuple[bytes, memoryview]]:
-    offset = start
-    while offset + 8 <= len(data):
-        reader.count_box()
-        length, kind = struct.unpack_from(">I4s", data, offset)
-        header = 8
-        if length == 1 and offset + 16 <= len(data):
-            length, header = struct.unpack_from(">Q", data, offset + 8)[0], 16
-        elif length == 0:
-            length = len(data) - offset
-        if length < header or offset + length > len(data):
-            return
-        yield kind, data[offset + header : offset + length]
-        offset += length
-
-
 def _read_brands(body: bytes, movie: Movie) -> None:
     major, compatible = body[:4], [body[i : i + 4] for i in range(8, len(body) - 3, 4)]
-    movie.brands = tuple(_name(brand) for brand in (major, *compatible))
+    movie.brands = tuple(name_of(brand) for brand in (major, *compatible))
 
 
-def _read_moov(data: memoryview, reader: _Reader, movie: Movie) -> None:
-    for kind, body in _children(data, reader):
+def _read_moov(data: memoryview, reader: Reader, movie: Movie) -> None:
+    for kind, body in children(data, reader):
         if kind == b"mvhd":
             try:
                 created, movie.time_scale, movie.duration = _header_times(bytes(body))
@@ -322,7 +256,7 @@ def _read_moov(data: memoryview, reader: _Reader, movie: Movie) -> None:
             _read_track(body, reader, movie, track, 0)
             movie.tracks.append(track)
         elif kind in (b"udta", b"meta"):
-            _read_user_data(kind, body, reader, movie)
+            movie.private |= read_user_data(kind, body, reader)
         elif kind == b"uuid":
             movie.private.add("box:uuid")
     for track in movie.tracks:
@@ -330,22 +264,22 @@ def _read_moov(data: memoryview, reader: _Reader, movie: Movie) -> None:
             movie.private.add("chapters")
 
 
-def _read_track(data: memoryview, reader: _Reader, movie: Movie, track: Track, depth: int) -> None:
+def _read_track(data: memoryview, reader: Reader, movie: Movie, track: Track, depth: int) -> None:
     if depth > MAX_DEPTH:
         msg = f"boxes nested deeper than {MAX_DEPTH}"
         raise BoxError(msg)
-    for kind, body in _children(data, reader):
+    for kind, body in children(data, reader):
         if kind in _CONTAINERS:
             _read_track(body, reader, movie, track, depth + 1)
         elif kind == b"chap":
             track.chapters_track = True
         elif kind in (b"udta", b"meta") and depth == 0:
-            _read_user_data(kind, body, reader, movie)
+            movie.private |= read_user_data(kind, body, reader)
         elif kind in _LEAVES:
             try:
                 _LEAVES[kind](bytes(body), movie, track)
             except (struct.error, IndexError, ValueError) as error:
-                msg = f"box {_name(kind)} is damaged: {error}"
+                msg = f"box {name_of(kind)} is damaged: {error}"
                 raise BoxError(msg) from error
 
 
@@ -382,28 +316,16 @@ def _mdhd(body: bytes, movie: Movie, track: Track) -> None:
         movie.private.add("creation_time")
 
 
-# Names that muxers write for everybody; anything else tells the device or the software.
-_COMMON_HANDLERS = (
-    *("videohandler", "videohandle", "soundhandler", "soundhandle", "datahandler", "metahandler"),
-    *("iso media", "l-smash", "gpac iso", "bento4", "mainconcept", "subtitlehandler", "video", ""),
-    *("audio", "sound", "stereo", "mono", "timecodehandler", "mp4 video media handler"),
-    *("mp4 sound media handler", "google inc", "visual", "vide", "soun"),
-)
-
-
 def _hdlr(body: bytes, movie: Movie, track: Track) -> None:
     if track.handler:
         return  # the second hdlr, inside minf, belongs to the data reference (QuickTime)
-    track.handler = _name(body[8:12])
+    track.handler = name_of(body[8:12])
     name = body[24:]
     if name and name[0] == len(name) - 1:
         name = name[1:]  # QuickTime writes a Pascal string
     text = name.split(b"\0")[0].decode("utf-8", "replace").strip()
     track.handler_name = text
-    lowered = text.lower()
-    if not any(
-        lowered == known or (known and lowered.startswith(known)) for known in _COMMON_HANDLERS
-    ):
+    if names_a_device(text):
         movie.private.add("handler_name")
 
 
@@ -470,7 +392,7 @@ def _stz2(body: bytes, _movie: Movie, track: Track) -> None:
 def _stsd(body: bytes, movie: Movie, track: Track) -> None:
     track.sample_entries = struct.unpack_from(">I", body, 4)[0]
     if track.sample_entries and len(body) >= 16:
-        track.format = _name(body[12:16])
+        track.format = name_of(body[12:16])
         movie.encrypted |= body[12:16] in (b"encv", b"enca")
     # Dolby Vision Streams Within the ISO Base Media File Format 2.4, 3.2: the configuration's
     # third byte holds the profile in its upper seven bits.
@@ -492,72 +414,3 @@ _LEAVES = {
     b"stz2": _stz2,
     b"stsd": _stsd,
 }
-
-# What a four-character or dotted metadata name is about.
-_TOPICS = {
-    "location": ("\u00a9xyz", "loci", "location"),
-    "make": ("\u00a9mak", "manu", "make"),
-    "model": ("\u00a9mod", "modl", "model"),
-    "software": ("\u00a9swr", "software"),
-    "author": ("\u00a9aut", "\u00a9art", "auth", "perf", "author", "artist"),
-    "title": ("\u00a9nam", "titl", "title"),
-    "comment": ("\u00a9cmt", "\u00a9des", "desc", "dscp", "comment", "description"),
-    "copyright": ("\u00a9cpy", "cprt", "copyright"),
-    "creation_date": ("\u00a9day", "creationdate"),
-    "cover": ("covr",),
-    "chapters": ("chpl",),
-}
-# Encoder names and playback hints tell nothing about a person or a device.
-_HARMLESS = {
-    *("\u00a9too", "\u00a9enc", "encoder", "name", "wloc", "hdlr", "hnti", "allf", "loop", "selo"),
-    *("free", "keys", "ilst", "mdta", "play", "vrot", "tagc", "iods", "skip"),
-}
-
-
-def _read_user_data(kind: bytes, body: memoryview, reader: _Reader, movie: Movie) -> None:
-    names: list[str]
-    if kind == b"meta":
-        # A full box in MP4, a plain one in QuickTime.
-        start = 0 if bytes(body[4:8]) == b"hdlr" else 4
-        boxes = dict(_children(body, reader, start))
-        names = _key_names(bytes(boxes.get(b"keys", b"")))
-        if not names:
-            names = [
-                _name(key) for key, _ in _children(boxes.get(b"ilst", memoryview(b"")), reader)
-            ]
-    else:
-        names = []
-        for key, content in _children(body, reader):
-            if key == b"meta":
-                _read_user_data(key, content, reader, movie)
-            elif any(content):
-                names.append(_name(key))
-    movie.private.update(topic for name in names if (topic := private_topic(name)))
-
-
-def _key_names(body: bytes) -> list[str]:
-    names: list[str] = []
-    offset = 8
-    while offset + 8 <= len(body) and len(names) < 1024:
-        length = struct.unpack_from(">I", body, offset)[0]
-        if length < 8:
-            break
-        names.append(body[offset + 8 : offset + length].decode("utf-8", "replace"))
-        offset += length
-    return names
-
-
-def private_topic(name: str) -> str | None:
-    """What a metadata entry called *name* reveals, or ``None`` if it is harmless."""
-    lowered = name.lower()
-    last = lowered.rsplit(".", 1)[-1]
-    if lowered in _HARMLESS or last in _HARMLESS:
-        return None
-    for topic, names in _TOPICS.items():
-        if lowered in names or last in names or (topic == "location" and ".location." in lowered):
-            return topic
-    return f"tag:{name[:40]}"
-
-
-def _name(code: bytes) -> str:
-    return code.decode("latin-1").replace("\0", " ")

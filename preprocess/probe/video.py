@@ -30,6 +30,8 @@ from preprocess.native import (
     video_stream,
 )
 from preprocess.probe import bmff, nal, scan, tables
+from preprocess.probe.boxes import BoxError
+from preprocess.probe.private import private_topic
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
     if sniffed.demuxer == "mov":
         try:
             movie = bmff.read_movie(fd, status.st_size)
-        except bmff.BoxError as error:
+        except BoxError as error:
             rule = "input.truncated" if error.truncated else "input.corrupt"
             return Probed(facts=replace(facts, fault=rule, fault_detail=str(error)), opening=None)
         facts = _with_movie(facts, movie)
@@ -165,7 +167,7 @@ def _container_facts(facts: Facts, container: InputContainer, movie: bmff.Movie 
     if movie is None:
         tags = [*container.metadata, *(tag for s in container.streams for tag in s.metadata)]
         plain = (tag for tag in tags if tag.lower().split("-")[0] not in _PLAIN_TAGS)
-        private.update(topic for tag in plain if (topic := bmff.private_topic(tag)))
+        private.update(topic for tag in plain if (topic := private_topic(tag)))
     if _has_chapters(container):
         private.add("chapters")
     duration = Fraction(container.duration, av.time_base) if container.duration else None

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from preprocess.prepare import OnProgress
+    from preprocess.task import OnProgress
 
 EDIT = Intent(mode=Mode.EDIT)
 GOP = Gop(length=30, b_frames=2)

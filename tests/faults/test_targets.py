@@ -22,7 +22,7 @@ from preprocess import (
     Status,
     Target,
     distinct_stems,
-    prepare,
+    ladder,
     publish,
 )
 from preprocess.naming import receipt_path
@@ -514,9 +514,9 @@ def test_a_budget_that_is_used_up_is_told(
     shutdown()
     if warm:
         process(clip(ENCODE, "before.mp4"), options=Options(threads=1))
-    budget = prepare._execute_budget
+    budget = ladder._execute_budget
     monkeypatch.setattr(
-        prepare, "_execute_budget", lambda job, plan: replace(budget(job, plan), **limit)
+        ladder, "_execute_budget", lambda job, plan: replace(budget(job, plan), **limit)
     )
     source = clip(ENCODE)
     with nothing_left(folder):

@@ -1,0 +1,212 @@
+"""Plan, execute, verify: what misses falls to the next costlier route, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from preprocess import publish
+from preprocess.errors import FailureCode, InputRejected, PreparationFailed
+from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
+from preprocess.plan import Plan, Reason, Rejection, Route
+from preprocess.planner import decide
+from preprocess.report import Attempt
+from preprocess.task import GIB, MIB, Stage, Task, call, loaded, probe_budget
+from preprocess.verify import Check, check_result
+from preprocess.worker.client import Budget, Worker
+from preprocess.worker.protocol import OperationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from preprocess.intake import Intake
+
+_COPY_WALL_S = 300
+_FULL_HD = 1920 * 1080
+_BYTE_CAP_TRIES = 2
+_RATE_MARGIN = 0.9
+
+
+def until_verified(
+    task: Task, taken: Intake, worker: Worker, path: Path
+) -> tuple[Measured, tuple[Check, ...]]:
+    """Carry out the plan; what misses falls to the next costlier route, and says so."""
+    tries = 0
+    while True:
+        assert task.plan is not None  # noqa: S101 - the caller has decided
+        assert task.facts is not None  # noqa: S101 - and measured before
+        try:
+            measured, checks = _attempt(task, taken, worker, path)
+        except OperationError as error:
+            _after_failure(task, error)
+            continue
+        missed = [check for check in checks if not check.ok]
+        if not missed:
+            return measured, checks
+        text = ", ".join(f"{check.name}: {check.measured}" for check in missed)
+        task.attempts.append(Attempt(route=task.plan.route.label, failed=text))
+        if task.plan.route is Route.ENCODE:
+            tries += 1
+            if not _is_only_too_large(missed):
+                msg = (
+                    f"the result is not what was planned: {text}. Nothing was kept. Try again; "
+                    "if it happens again, please report it."
+                )
+                raise PreparationFailed(FailureCode.VERIFICATION, msg)
+            if tries >= _BYTE_CAP_TRIES:
+                raise InputRejected([_over_the_cap(measured, task.plan)])
+            task.plan = _slower(task.plan, measured.facts.size_bytes)
+        else:
+            _next_route(task)
+
+
+def _is_only_too_large(missed: list[Check]) -> bool:
+    """Whether a lower rate would help: the provider's own cap may have a say too."""
+    says = {check.name: check.measured for check in missed}
+    return (
+        "size_bytes" in says
+        and says.get("accepted", "file.size") == "file.size"
+        and (says.keys() <= {"size_bytes", "accepted"})
+    )
+
+
+def _attempt(
+    task: Task, taken: Intake, worker: Worker, path: Path
+) -> tuple[Measured, tuple[Check, ...]]:
+    plan, probed = task.plan, task.probed
+    assert plan is not None  # noqa: S101 - `until_verified` has looked
+    assert probed is not None  # noqa: S101 - a plan needs a probe
+    assert probed.opening is not None  # noqa: S101 - what cannot be opened is rejected
+    offset_s = probed.facts.audio.offset_s if probed.facts.audio else Fraction(0)
+    request = ExecuteRequest(
+        plan=plan,
+        opening=probed.opening,
+        audio_offset_s=offset_s,
+        threads=task.options.thread_count,
+        path=str(path.absolute()),
+    )
+    with task.timed("execute"):
+        answer = call(
+            worker,
+            "execute",
+            request,
+            taken.fd,
+            _execute_budget(task, plan),
+            lambda fraction: task.tell(Stage.EXECUTE, fraction),
+        )
+        outcome = loaded(worker, "execute", Outcome, answer.get("outcome"))
+    task.tell(Stage.VERIFY, 0)
+    with task.timed("verify"):
+        measured = _measure(task, worker, plan, path)
+        checks = (*check_result(plan, outcome, measured), *_accepted(task, measured))
+    task.tell(Stage.VERIFY, 1)
+    return measured, checks
+
+
+def _measure(task: Task, worker: Worker, plan: Plan, path: Path) -> Measured:
+    request = VerifyRequest(
+        level=task.intent.verify,
+        copied=plan.route is not Route.ENCODE,
+        cap_s=plan.expected.max_duration_s,
+    )
+    with publish.target_errors(path):
+        result = path.open("rb", buffering=0)
+    with result:
+        answer = call(
+            worker, "verify", request, result.fileno(), probe_budget(task),
+            threads=task.options.thread_count,
+        )  # fmt: skip
+    return loaded(worker, "verify", Measured, answer.get("measured"))
+
+
+def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
+    """The provider would take the result as it is: a second plan keeps it."""
+    again = decide(measured.facts, task.profile, replace(task.intent, window=None))
+    route = again.route.label if isinstance(again, Plan) else "rejected"
+    reasons = ", ".join(reason.rule for reason in again.reasons)
+    return (Check(name="accepted", ok=route == "keep", measured=reasons or route),)
+
+
+def _execute_budget(task: Task, plan: Plan) -> Budget:
+    threads = task.options.thread_count
+    assert task.facts is not None  # noqa: S101 - planned from them
+    video = task.facts.video
+    pixels = video.coded.area if video else _FULL_HD
+    if plan.route is Route.ENCODE:
+        work = float(len(plan.source_pts)) / 30 * max(1.0, pixels / _FULL_HD)
+        wall_s = 30 + 8 * work
+    else:
+        wall_s = _COPY_WALL_S
+    wall_s = task.remaining_s(wall_s)
+    # Decoders hold up to sixteen pictures and one more for each thread; 8K HEVC needs them all.
+    pictures = 24 + 2 * threads
+    return Budget(
+        deadline_s=wall_s,
+        cpu_s=int(wall_s * max(1, threads)) + 1,
+        memory_bytes=2 * GIB + 256 * MIB * threads + pictures * pixels * 3,
+        output_bytes=2 * plan.expected.max_bytes + 16 * MIB,
+    )
+
+
+def _after_failure(task: Task, error: OperationError) -> None:
+    """Choose what to try next, or raise what the failure means."""
+    plan, facts = task.plan, task.facts
+    assert plan is not None  # noqa: S101 - `until_verified` has looked
+    assert facts is not None  # noqa: S101 - as above
+    task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
+    if error.code == "sound_lost" and facts.audio is not None:
+        silent = replace(facts, audio=replace(facts.audio, decodable=False))
+        task.facts = silent
+        _decide_again(task, plan.route)
+    elif plan.route is Route.ENCODE:
+        raise InputRejected([_damaged(error)]) from error
+    else:
+        _next_route(task)
+
+
+def _next_route(task: Task) -> None:
+    assert task.plan is not None  # noqa: S101 - `until_verified` has looked
+    _decide_again(task, Route(task.plan.route + 1))
+
+
+def _decide_again(task: Task, at_least: Route) -> None:
+    assert task.facts is not None  # noqa: S101 - `until_verified` has looked
+    decision = decide(task.facts, task.profile, task.intent, at_least=at_least)
+    if isinstance(decision, Rejection):
+        raise InputRejected(decision.reasons)
+    task.plan = decision
+
+
+def _damaged(error: OperationError) -> Reason:
+    readable, expected = error.details.get("readable"), error.details.get("expected")
+    return Reason(
+        rule="input.corrupt",
+        measured=error.message,
+        limit="all of them",
+        value=readable if isinstance(readable, int) else None,
+        limit_value=expected if isinstance(expected, int) else None,
+        unit="pictures",
+        fix="export or download the file again",
+    )
+
+
+def _slower(plan: Plan, size_bytes: int) -> Plan:
+    """The same plan at a rate that should fit the byte cap."""
+    encoding = plan.encoding
+    assert encoding is not None  # noqa: S101 - only an encode is repeated
+    ceiling = int(encoding.max_rate_bps * _RATE_MARGIN * plan.expected.max_bytes / size_bytes)
+    return replace(plan, encoding=replace(encoding, max_rate_bps=ceiling, buffer_bits=ceiling))
+
+
+def _over_the_cap(measured: Measured, plan: Plan) -> Reason:
+    size, cap = measured.facts.size_bytes, plan.expected.max_bytes
+    return Reason(
+        rule="file.byte_cap",
+        measured=f"{size / 1e6:.1f} MB after a second pass at a lower rate",
+        limit=f"<= {cap / 1e6:g} MB",
+        value=size,
+        limit_value=cap,
+        unit="bytes",
+        fix="choose a shorter window",
+    )
