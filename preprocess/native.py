@@ -171,3 +171,12 @@ def arm_decoder(stream: Stream, threads: int) -> None:
     context.options = dict(_CODEC_OPTIONS)
     context.thread_count = threads
     context.thread_type = "AUTO" if threads > 1 else "NONE"
+
+
+def strict_decoder(stream: Stream) -> VideoCodecContext:
+    """A decoder of its own for a picture track, which refuses damage instead of hiding it."""
+    context = stream.codec_context.codec.create("video")
+    context.extradata = stream.codec_context.extradata
+    context.options = {**_CODEC_OPTIONS, "err_detect": "crccheck+bitstream+buffer+explode"}
+    context.thread_count = 1
+    return context

@@ -14,6 +14,7 @@ from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.native import decoder_of, is_decodable, sound_context, tick_s
 from preprocess.probe import nal
+from preprocess.probe.last_gop import LastGop
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
     MAX_PICTURES,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
+_UNSIZED = {"mpegts", "mpeg"}
+"""Containers that do not say how long a picture is; all others are torn where a size is missed."""
 _QUIET_PACKETS = 4000
 """Sound packets read after the picture has passed the window's end, while sound still lags."""
 
@@ -83,6 +86,7 @@ class _Seen:
 @dataclass(slots=True)
 class _Scan:
     picture: _Seen = field(default_factory=_Seen)
+    last_gop: LastGop = field(default_factory=LastGop)
     sound: _Seen = field(default_factory=_Seen)
     sound_tick: Fraction | None = None
     """Seconds of one tick of the sound."""
@@ -104,6 +108,8 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     else:
         scan = _scan_head(source, stream, audio_stream)
     picture = scan.picture
+    if scan.at_end and not scan.torn and source.container.format.name in _UNSIZED:
+        scan.torn += scan.last_gop.ends_torn()
     table = _table(scan, stream)
     whole = scan.at_start and scan.at_end
     end = max(picture.pts, default=0) + table.last_duration
@@ -222,6 +228,7 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
     if context is not None and context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
         return  # an alternate reference picture is never shown (RFC 6386, 9.1)
     scan.picture.add(packet)
+    scan.last_gop.add(packet)
     scan.torn += packet.is_corrupt
     if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
         # Leading pictures of the first key picture are not decodable: its own time is zero.

@@ -101,21 +101,8 @@ def check_no_wrong_picture(outcome: Outcome, hashes: list[str]) -> None:
     assert reading.frame_hashes(outcome.report.output) == hashes[:frames]
 
 
-LOST_TAIL = pytest.mark.xfail(
-    strict=False, reason="the last picture of a scanned file is copied although half of it is gone"
-)
-
-
 @pytest.mark.skipif(not reading.have_ffmpeg(), reason="no ffmpeg to read results with")
-@pytest.mark.parametrize(
-    "spec",
-    [
-        REWRAP,
-        pytest.param(STREAM, marks=LOST_TAIL),
-        pytest.param(FRAGMENTED, marks=LOST_TAIL),
-    ],
-    ids=lambda spec: spec.name,
-)
+@pytest.mark.parametrize("spec", [REWRAP, STREAM, FRAGMENTED], ids=lambda spec: spec.name)
 def test_what_is_left_of_a_file_without_an_index_is_whole(
     spec: ClipSpec, made: Callable[[ClipSpec], Path], clip: Copy, folder: Path
 ) -> None:
