@@ -104,19 +104,36 @@ def _attempt(
     return measured, checks
 
 
+def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
+    """Decode every picture of an input that is to be kept.
+
+    Raises:
+        InputRejected: not all of them can be decoded.
+    """
+    assert task.plan is not None  # noqa: S101 - the caller has decided
+    with task.timed("verify"):
+        measured = _measured(task, worker, task.plan, taken.fd)
+    there, wanted = measured.decoded, measured.to_decode
+    if there < wanted:
+        text = f"{there} of {wanted} pictures can be decoded"
+        raise InputRejected([_corrupt(text, there, wanted)])
+
+
 def _measure(task: Task, worker: Worker, plan: Plan, path: Path) -> Measured:
+    with publish.target_errors(path):
+        result = path.open("rb", buffering=0)
+    with result:
+        return _measured(task, worker, plan, result.fileno())
+
+
+def _measured(task: Task, worker: Worker, plan: Plan, fd: int) -> Measured:
     request = VerifyRequest(
         level=task.intent.verify,
         copied=plan.route is not Route.ENCODE,
         cap_s=plan.expected.max_duration_s,
     )
-    with publish.target_errors(path):
-        result = path.open("rb", buffering=0)
-    with result:
-        answer = call(
-            worker, "verify", request, result.fileno(), probe_budget(task),
-            threads=task.options.thread_count,
-        )  # fmt: skip
+    threads = task.options.thread_count
+    answer = call(worker, "verify", request, fd, probe_budget(task), threads=threads)
     return loaded(worker, "verify", Measured, answer.get("measured"))
 
 
@@ -160,7 +177,9 @@ def _after_failure(task: Task, error: OperationError) -> None:
         task.facts = silent
         _decide_again(task, plan.route)
     elif plan.route is Route.ENCODE:
-        raise InputRejected([_damaged(error)]) from error
+        said = error.details
+        corrupt = _corrupt(error.message, said.get("readable"), said.get("expected"))
+        raise InputRejected([corrupt]) from error
     else:
         _next_route(task)
 
@@ -178,11 +197,10 @@ def _decide_again(task: Task, at_least: Route) -> None:
     task.plan = decision
 
 
-def _damaged(error: OperationError) -> Reason:
-    readable, expected = error.details.get("readable"), error.details.get("expected")
+def _corrupt(measured: str, readable: object, expected: object) -> Reason:
     return Reason(
         rule="input.corrupt",
-        measured=error.message,
+        measured=measured,
         limit="all of them",
         value=readable if isinstance(readable, int) else None,
         limit_value=expected if isinstance(expected, int) else None,

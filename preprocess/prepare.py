@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from preprocess import intake, naming, publish
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
-from preprocess.ladder import until_verified
+from preprocess.intent import VerifyLevel
+from preprocess.ladder import check_all_decodes, until_verified
 from preprocess.plan import Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.profiles.load import load_profile
@@ -142,6 +143,8 @@ def _prepare(task: Task, taken: intake.Intake, worker: Worker, target: Target) -
         raise InputRejected(decision.reasons)
     task.plan = decision
     if decision.route is Route.KEEP:
+        if task.intent.verify is VerifyLevel.FULL:
+            check_all_decodes(task, taken, worker)
         return _keep(task, taken, target)
     extension = task.profile.target.container
     output = target.path_for(task.source, extension)

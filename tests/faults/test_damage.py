@@ -14,7 +14,7 @@ import pytest
 from fixtures import reading
 from fixtures.boxes import children, dict_of, pack, top_level
 from fixtures.spec import ClipSpec, Container, Timing
-from preprocess import Options, Status, Target, probe_file
+from preprocess import Intent, Options, Status, Target, VerifyLevel, probe_file
 from tests.faults.support import (
     ENCODE,
     GOP,
@@ -187,6 +187,21 @@ def test_a_matroska_file_without_pictures_has_none(clip: Copy, folder: Path) -> 
 
 
 # --- bent ------------------------------------------------------------------------------------
+
+
+def test_a_kept_file_is_decoded_where_all_is_to_be_verified(clip: Copy, folder: Path) -> None:
+    """Its index is right; its pictures are not."""
+    source = clip(KEEP)
+    boxes = {name: (at, size) for name, at, size in top_level(source)}
+    at, size = boxes["mdat"]
+    content = bytearray(source.read_bytes())
+    middle = at + size // 2
+    content[middle : at + size - 8] = bytes(at + size - 8 - middle)
+    assert process(source).status is Status.UNCHANGED
+    source.write_bytes(content)
+    with nothing_left(folder):
+        outcome = process(source, intent=Intent(verify=VerifyLevel.FULL))
+    assert_rejected(outcome, "input.corrupt", "of 72 pictures can be decoded", "all of them")
 
 
 def bend(content: bytes, first: int, end: int, seed: int) -> bytes:
