@@ -30,6 +30,7 @@ from preprocess.window import Chosen, choose
 
 if TYPE_CHECKING:
     from preprocess.facts import Facts
+    from preprocess.geometry import Size
     from preprocess.profiles.model import Profile
 
 RULES: tuple[Rule, ...] = (
@@ -277,13 +278,14 @@ def _capped(case: Case) -> Chosen:
     chosen, cap_s = case.chosen, case.target.max_duration_s
     if chosen.rate is None or chosen.frames <= int(cap_s * chosen.rate):
         return chosen
-    accept = case.accept.model_copy(update={"max_duration_s": cap_s})
+    accept = replace(case.accept, max_duration_s=cap_s)
     window = case.intent.wanted_window
     return choose(case.video, case.facts.audio, window, accept, case.target, case.tolerances)
 
 
-def _rendered_sizes(profile: Profile) -> tuple:  # type: ignore[type-arg]
-    return tuple(sorted(set(profile.sizes.values()), key=lambda size: -size.area))
+def _rendered_sizes(profile: Profile) -> tuple[Size, ...]:
+    sizes = {size for table in profile.sizes.values() for size in table.values()}
+    return tuple(sorted(sizes, key=lambda size: -size.area))
 
 
 def _short_action(case: Case) -> ShortAction:

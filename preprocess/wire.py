@@ -6,13 +6,13 @@ of every worker's start (measured with ``python -X importtime``), more than open
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
@@ -29,12 +29,10 @@ def dump(value: object) -> Any:  # noqa: ANN401 - JSON is whatever it is
         return value.value
     if value is None or isinstance(value, str | int | float):
         return value
+    if isinstance(value, tuple | frozenset | dict):
+        return _dump_collection(value)
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
-    if isinstance(value, tuple):
-        return list(value) if _is_plain(value) else [dump(item) for item in value]
-    if isinstance(value, dict):
-        return {key: dump(item) for key, item in value.items()}
     if is_dataclass(value):
         return {name: dump(getattr(value, name)) for name in _names(cast("Any", type(value)))}
     msg = f"{type(value).__name__} does not travel"
@@ -51,6 +49,14 @@ def load(kind: type[T], data: object) -> T:
     return value
 
 
+def _dump_collection(value: tuple[Any, ...] | frozenset[Any] | dict[Any, Any]) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {dump(key): dump(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(dump(item) for item in value)
+    return list(value) if _is_plain(value) else [dump(item) for item in value]
+
+
 def _is_plain(values: tuple[object, ...]) -> bool:
     """Whether a tuple holds one plain type only, as tables of numbers do."""
     return len({type(value) for value in values} - {int, str}) == 0
@@ -62,14 +68,12 @@ def _names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a dataclass
 
 
 @lru_cache(maxsize=256)
-def _reader(kind: Any) -> _Reader:  # noqa: ANN401, PLR0911 - a case for each sort of type
+def _reader(kind: Any) -> _Reader:  # noqa: ANN401 - a case for each sort of type
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         return _union(get_args(kind))
-    if origin is tuple:
-        return _tuple(get_args(kind)[0])
-    if origin is dict:
-        return _dict(get_args(kind)[1])
+    if origin in _COLLECTIONS:
+        return _COLLECTIONS[origin](*get_args(kind))
     if kind is Fraction:
         return _fraction
     if kind in _PLAIN:
@@ -132,7 +136,7 @@ def _union(kinds: tuple[Any, ...]) -> _Reader:
     return read
 
 
-def _tuple(kind: Any) -> _Reader:  # noqa: ANN401 - a type form
+def _tuple(kind: Any, _dots: object = ...) -> _Reader:  # noqa: ANN401 - a type form
     reader = _reader(kind)
     plain = kind if kind in (int, str) else None
 
@@ -146,13 +150,27 @@ def _tuple(kind: Any) -> _Reader:  # noqa: ANN401 - a type form
     return read
 
 
-def _dict(kind: Any) -> _Reader:  # noqa: ANN401 - a type form
-    reader = _reader(kind)
+def _frozenset(kind: Any) -> _Reader:  # noqa: ANN401 - a type form
+    read = _tuple(kind)
+    return lambda data: frozenset(read(data))
 
-    def read(data: object) -> dict[str, object]:
+
+def _literal(*kinds: object) -> _Reader:
+    def read(data: object) -> object:
+        if not any(data == kind and type(data) is type(kind) for kind in kinds):
+            raise _wrong(kinds, data)
+        return data
+
+    return read
+
+
+def _dict(keys: Any, kind: Any) -> _Reader:  # noqa: ANN401 - a type form
+    key_reader, reader = _reader(keys), _reader(kind)
+
+    def read(data: object) -> dict[object, object]:
         if not isinstance(data, dict):
             raise _wrong(dict, data)
-        return {str(key): reader(item) for key, item in data.items()}
+        return {key_reader(key): reader(item) for key, item in data.items()}
 
     return read
 
@@ -167,3 +185,12 @@ def _dataclass(kind: Any) -> _Reader:  # noqa: ANN401 - a dataclass
         return kind(**{name: reader(data[name]) for name, reader in readers.items()})
 
     return read
+
+
+_COLLECTIONS: dict[object, Callable[..., _Reader]] = {
+    tuple: _tuple,
+    frozenset: _frozenset,
+    dict: _dict,
+    Mapping: _dict,
+    Literal: _literal,
+}

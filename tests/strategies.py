@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -455,8 +455,8 @@ def loosened(profile: Profile, field: str, value: Any) -> Profile:  # noqa: ANN4
         if field == "containers":
             sounds = accept.audio_codecs
             update["audio_codecs"] = {name: sounds.get(name, sounds["mp4"]) for name in new}
-        accepts[level] = accept.model_copy(update=update)
-    return profile.model_copy(update={"accepts": accepts})
+        accepts[level] = replace(accept, **update)
+    return replace(profile, accepts=accepts)
 
 
 def tightened(profile: Profile, field: str, value: object, *, target_only: bool) -> Profile:
@@ -464,12 +464,12 @@ def tightened(profile: Profile, field: str, value: object, *, target_only: bool)
     narrower: Callable[[Any, Any], Any] = max if field in _RAISED else min
 
     def move(table: B) -> B:
-        return table.model_copy(update={field: narrower(getattr(table, field), value)})
+        return replace(table, **{field: narrower(getattr(table, field), value)})
 
-    update: dict[str, object] = {"target": move(profile.target)}
+    update: dict[str, Any] = {"target": move(profile.target)}
     if not target_only:
         update["accepts"] = {level: move(accept) for level, accept in profile.accepts.items()}
-    return profile.model_copy(update=update)
+    return replace(profile, **update)
 
 
 def _changed(values: Mapping[str, tuple[object, ...]]) -> st.SearchStrategy[tuple[str, object]]:
@@ -493,7 +493,7 @@ class MovedProfile(Profile):
         moved = [
             f"{name}.{field} = {value}"
             for name, new, old in parts
-            for field, value in new
+            for field, value in asdict(new).items()
             if value != getattr(old, field)
         ]
         return f"profile with {', '.join(moved) or 'nothing moved'}"
@@ -502,7 +502,9 @@ class MovedProfile(Profile):
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     """The real profile, or one with a few limits moved without contradiction."""
-    profile: Profile = MovedProfile(**dict(PROFILE))
+    profile: Profile = MovedProfile(
+        **{field.name: getattr(PROFILE, field.name) for field in fields(PROFILE)}
+    )
     for _ in range(draw(one_of_these(0, 1, 2))):
         wider, narrower = draw(one_of_these((True, False), (False, True), (False, False)))
         field, value = draw(LOOSER_LIMITS if wider else _NARROWER_LIMITS)

@@ -59,6 +59,7 @@ CALLER = {
     "preprocess.ladder",
     "preprocess.task",
     "preprocess.profiles",
+    "preprocess.profiles.compiled",
     "preprocess.profiles.load",
     "preprocess.publish",
     "preprocess.receipt",

@@ -7,10 +7,9 @@ A :class:`Profile` is read from a TOML file (``load.py``) in the shape of ``docu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, InstanceOf, PlainSerializer
+from typing import Literal
 
 from preprocess.geometry import Size, SizeLimits
 from preprocess.intent import Limits as Level
@@ -26,6 +25,7 @@ __all__ = [
     "ModeSpec",
     "ParameterType",
     "Profile",
+    "Rates",
     "Source",
     "SourcedLimit",
     "TargetVideo",
@@ -34,39 +34,31 @@ __all__ = [
     "WindowEnd",
 ]
 
-Exact = Annotated[InstanceOf[Fraction], PlainSerializer(str, return_type=str, when_used="json")]
-"""A ``Fraction`` that is written to JSON as text, ``24000/1001``."""
-
 MediaUse = Literal["required", "optional", "alternative"]
 """``alternative``: at least one of a mode's alternatives has to be given."""
 ParameterType = Literal["string", "enum", "boolean", "integer", "url"]
 WindowEnd = Literal["head", "tail"]
 
 
-class _Value(BaseModel):
-    """A frozen value; a misspelled field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VideoBounds(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoBounds:
     """The numeric limits of a clip. Sizes are those of the displayed frame, bounds inclusive."""
 
-    max_duration_s: Exact
+    max_duration_s: Fraction
     """Of the longest track."""
-    min_duration_s: Exact
+    min_duration_s: Fraction
     """Of the picture."""
     min_area_px: int
     max_area_px: int
     min_side_px: int
     max_side_px: int
     side_multiple: int
-    min_aspect: Exact
+    min_aspect: Fraction
     """Width over height."""
-    max_aspect: Exact
-    min_rate: Exact
+    max_aspect: Fraction
+    min_rate: Fraction
     """Pictures a second."""
-    max_rate: Exact
+    max_rate: Fraction
     max_bytes: int
 
     @property
@@ -83,6 +75,7 @@ class VideoBounds(_Value):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptVideo(VideoBounds):
     """A clip inside all of this needs no change."""
 
@@ -96,6 +89,7 @@ class AcceptVideo(VideoBounds):
     allow_private_metadata: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetVideo(VideoBounds):
     """What the fields of a clip become once they have to change; inside ``accept(safe)``."""
 
@@ -107,22 +101,24 @@ class TargetVideo(VideoBounds):
     max_audio_channels: int
 
 
-class Tolerances(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerances:
     """How far a cheaper route may be off before a costlier one is taken. Our own choices."""
 
-    cut_tolerance_s: Exact
+    cut_tolerance_s: Fraction
     """What ending at a clean boundary may give up of the window."""
-    tail_tolerance_s: Exact
+    tail_tolerance_s: Fraction
     """What starting at a keyframe may give up of a tail."""
-    rate_snap: Exact
+    rate_snap: Fraction
     """Relative distance within which a measured rate counts as a standard one."""
-    constant_s: Exact
+    constant_s: Fraction
     """Distance from the grid within which a picture counts as on it."""
-    rewrite_s: Exact
+    rewrite_s: Fraction
     """Distance from the grid up to which time stamps are rewritten rather than frames repeated."""
 
 
-class ImageLimits(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
     """What a still image has to satisfy. Bounds inclusive."""
 
     formats: frozenset[str]
@@ -132,14 +128,15 @@ class ImageLimits(_Value):
     max_area_px: int
     min_side_px: int
     max_side_px: int
-    min_aspect: Exact
-    max_aspect: Exact
+    min_aspect: Fraction
+    max_aspect: Fraction
     max_bytes: int
     target_max_bytes: int
     """Of an image written by us."""
 
 
-class MediaField(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaField:
     """How a mode uses one media field of the request."""
 
     use: MediaUse
@@ -148,7 +145,8 @@ class MediaField(_Value):
     """``False`` where the sources disagree or only imply it."""
 
 
-class ModeSpec(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeSpec:
     """Which media a generation mode takes, and which end of a long clip."""
 
     media: Mapping[str, MediaField]
@@ -164,7 +162,21 @@ class ModeSpec(_Value):
         return tuple(field.role for field in fields)
 
 
-class ApiParameter(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """US dollars for a second of output."""
+
+    without_video: Fraction
+    with_video: Fraction
+    """Where a clip is part of the request."""
+
+    def of(self, *, with_video: bool) -> Fraction:
+        """The one for such a request."""
+        return self.with_video if with_video else self.without_video
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiParameter:
     """One field of the generation request."""
 
     type: ParameterType
@@ -179,7 +191,8 @@ class ApiParameter(_Value):
     """Name of a boolean parameter without which this one is not sent."""
 
 
-class Source(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
     """A document that limits were taken from."""
 
     document: str
@@ -187,7 +200,8 @@ class Source(_Value):
     """Of the document: a year, a month or a day, as far as it is known."""
 
 
-class SourcedLimit(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcedLimit:
     """One limit as it stands in the file, and who says so; for people."""
 
     key: str
@@ -200,7 +214,8 @@ class SourcedLimit(_Value):
     """For which the sources say it."""
 
 
-class Profile(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
     """Everything known about what one model of one provider takes."""
 
     name: str
@@ -214,11 +229,11 @@ class Profile(_Value):
     target: TargetVideo
     tolerances: Tolerances
     images: ImageLimits
-    sizes: Mapping[tuple[str, str], InstanceOf[Size]]
-    """What the model renders, by (resolution, ratio): ``sizes["720p", "16:9"]``."""
+    sizes: Mapping[str, Mapping[str, Size]]
+    """What the model renders, by resolution and ratio: ``sizes["720p"]["16:9"]``."""
     modes: Mapping[str, ModeSpec]
-    usd_per_s: Mapping[str, Mapping[bool, Exact]]
-    """By resolution, then by whether a clip is part of the request. See :meth:`price`."""
+    rates: Mapping[str, Rates]
+    """By resolution. See :meth:`price`."""
     parameters: Mapping[str, ApiParameter]
 
     def accept(self, level: Level) -> AcceptVideo:
@@ -230,4 +245,4 @@ class Profile(_Value):
 
         *with_video*: the rate for requests that carry a clip.
         """
-        return {name: float(rates[with_video]) for name, rates in self.usd_per_s.items()}
+        return {name: float(rates.of(with_video=with_video)) for name, rates in self.rates.items()}

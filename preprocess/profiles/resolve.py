@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from preprocess.geometry import Size
 from preprocess.profiles.document import (
@@ -24,11 +24,11 @@ from preprocess.profiles.model import (
     MediaField,
     ModeSpec,
     Profile,
+    Rates,
     Source,
     SourcedLimit,
     TargetVideo,
     Tolerances,
-    VideoBounds,
 )
 
 T = TypeVar("T")
@@ -56,16 +56,17 @@ def resolve(document: Document) -> Profile:
         tolerances=_tolerances(document.tolerances),
         images=_images(document.images),
         sizes={
-            (resolution, ratio): Size(entry.width_px, entry.height_px)
+            resolution: {
+                ratio: Size(entry.width_px, entry.height_px) for ratio, entry in table.items()
+            }
             for resolution, table in document.sizes.items()
-            for ratio, entry in table.items()
         },
         modes={name: _mode(table) for name, table in document.modes.items()},
-        usd_per_s={
-            resolution: {
-                False: _given(table.without_video).usd_per_s,
-                True: _given(table.with_video).usd_per_s,
-            }
+        rates={
+            resolution: Rates(
+                without_video=_given(table.without_video).usd_per_s,
+                with_video=_given(table.with_video).usd_per_s,
+            )
             for resolution, table in document.prices.items()
         },
         parameters={name: _parameter(table) for name, table in document.parameters.items()},
@@ -79,28 +80,28 @@ def _given(value: T | None) -> T:
     return value
 
 
-def _bounds(table: BoundsTable) -> VideoBounds:
+def _bounds(table: BoundsTable) -> dict[str, Any]:
     area, side = _given(table.area_px), _given(table.side_px)
     aspect, rate = _given(table.aspect), _given(table.frame_rate)
-    return VideoBounds(
-        max_duration_s=_given(table.track_duration_s).max,
-        min_duration_s=_given(table.picture_duration_s).min,
-        min_area_px=_given(area.min),
-        max_area_px=_given(area.max),
-        min_side_px=_given(side.min),
-        max_side_px=_given(side.max),
-        side_multiple=_given(table.side_multiple).value,
-        min_aspect=_given(aspect.min),
-        max_aspect=_given(aspect.max),
-        min_rate=_given(rate.min),
-        max_rate=_given(rate.max),
-        max_bytes=_given(table.size_bytes).max,
-    )
+    return {
+        "max_duration_s": _given(table.track_duration_s).max,
+        "min_duration_s": _given(table.picture_duration_s).min,
+        "min_area_px": _given(area.min),
+        "max_area_px": _given(area.max),
+        "min_side_px": _given(side.min),
+        "max_side_px": _given(side.max),
+        "side_multiple": _given(table.side_multiple).value,
+        "min_aspect": _given(aspect.min),
+        "max_aspect": _given(aspect.max),
+        "min_rate": _given(rate.min),
+        "max_rate": _given(rate.max),
+        "max_bytes": _given(table.size_bytes).max,
+    }
 
 
 def _accept(table: AcceptTable) -> AcceptVideo:
     return AcceptVideo(
-        **dict(_bounds(table)),
+        **_bounds(table),
         containers=frozenset(_given(table.containers).values),
         video_codecs=frozenset(_given(table.video_codecs).values),
         pixel_formats=frozenset(_given(table.pixel_formats).values),
@@ -111,7 +112,7 @@ def _accept(table: AcceptTable) -> AcceptVideo:
 
 def _target(table: TargetTable) -> TargetVideo:
     return TargetVideo(
-        **dict(_bounds(table)),
+        **_bounds(table),
         container=_given(table.container).value,
         video_codec=_given(table.video_codec).value,
         pixel_format=_given(table.pixel_format).value,

@@ -131,10 +131,10 @@ def test_a_property_of_the_picture_asks_for_its_route(
 def test_sides_have_limits_of_their_own() -> None:
     """With the real limits of area and shape no side can be under 300 or over 6000."""
     accepts = {
-        level: accept.model_copy(update={"min_side_px": 720, "max_side_px": 1280})
+        level: replace(accept, min_side_px=720, max_side_px=1280)
         for level, accept in PROFILE.accepts.items()
     }
-    profile = PROFILE.model_copy(update={"accepts": accepts})
+    profile = replace(PROFILE, accepts=accepts)
 
     def said(size: Size) -> set[str]:
         return rules(decide(clip(4, coded=size), profile, Intent()))

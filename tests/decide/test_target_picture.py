@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from preprocess.facts import Facts
 
 LIMITS = PROFILE.target.size_limits
-RENDERED = tuple(sorted(set(PROFILE.sizes.values()), key=lambda size: -size.area))
+RENDERED = tuple(
+    sorted(
+        {size for table in PROFILE.sizes.values() for size in table.values()},
+        key=lambda size: -size.area,
+    )
+)
 TABLE = table_of([closed(90)])
 
 
@@ -194,8 +199,8 @@ def test_the_canvas_has_the_shape_that_was_asked_for(shown: Size, ratio: str) ->
 
 
 def test_a_shape_without_any_legal_size_is_an_objection_only_where_pixels_change() -> None:
-    narrow = PROFILE.target.model_copy(update={"min_side_px": 900})
-    profile = PROFILE.model_copy(update={"target": narrow})
+    narrow = replace(PROFILE.target, min_side_px=900)
+    profile = replace(PROFILE, target=narrow)
     wide = clip(4, coded=Size(1470, 630))
 
     assert rules(decide(wide, profile, Intent())) == set()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import preprocess.profiles
 from preprocess.errors import ProfileInvalid
 from preprocess.profiles import Level, Profile
-from preprocess.profiles.load import parse_profile
+from preprocess.profiles.parse import parse_profile
 
 TEXT = Path(preprocess.profiles.__file__).with_name("seedance-2-0-mini.toml").read_text()
 
@@ -225,7 +225,11 @@ def test_any_replaced_value_loads_or_is_refused(spot: tuple[int, int], value: st
         assert safe.min_duration_s <= target.min_duration_s <= target.max_duration_s
         assert target.max_duration_s <= safe.max_duration_s
         assert target.audio_codec in safe.audio_codecs[target.container]
-        assert all(target.size_limits.allow(size) for size in profile.sizes.values())
+        assert all(
+            target.size_limits.allow(size)
+            for table in profile.sizes.values()
+            for size in table.values()
+        )
 
 
 @given(st.data())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import preprocess.profiles
 from preprocess.errors import ClipreadyError, ProfileInvalid
-from preprocess.profiles.load import load_profile, parse_profile, profile_names
+from preprocess.profiles import compiled
+from preprocess.profiles.load import load_profile, profile_names
+from preprocess.profiles.parse import parse_profile
 
 FILE = Path(preprocess.profiles.__file__).with_name("seedance-2-0-mini.toml")
 
@@ -98,3 +102,35 @@ def test_a_windows_file_has_the_same_lines() -> None:
 
     with pytest.raises(ProfileInvalid, match=rf"x.toml:{line}: accept.safe.side_px.min"):
         parse_profile(text, file="x.toml")
+
+
+# --- the compiled form -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_the_compiled_form_is_what_the_file_says(name: str) -> None:
+    """If not: ``python -m preprocess.profiles.compiled``."""
+    folder = Path(preprocess.profiles.__path__[0])
+    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    ready = compiled.read(folder / f"{name}{compiled.SUFFIX}", text)
+
+    assert ready is not None
+    assert ready == parse_profile(text, file=name) == load_profile(name)
+
+
+def test_a_compiled_form_of_another_text_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "x.compiled.json"
+    file.write_text(compiled.written(load_profile("seedance-2-0-mini"), "one text"))
+
+    assert compiled.read(file, "one text") == load_profile("seedance-2-0-mini")
+    assert compiled.read(file, "another text") is None
+    assert compiled.read(tmp_path / "none.json", "one text") is None
+
+
+def test_a_bundled_profile_is_loaded_without_pydantic() -> None:
+    """Importing it and building its validators took half of a command's start (2026-11)."""
+    code = (
+        "import sys; from preprocess.profiles.load import load_profile; "
+        "load_profile('seedance-2-0-mini'); sys.exit('pydantic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
