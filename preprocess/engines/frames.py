@@ -126,6 +126,9 @@ def _add_picture_track(
     context.pix_fmt = "yuv420p"
     context.time_base = 1 / encoding.frame_rate
     context.thread_count = threads
+    # PyAV's default, threads within a frame, means sliced threads to x264: a fifth slower here,
+    # and 3 % more bytes for the same quality (PyAV 18.1.0, 1080p to 720p on 2 cores).
+    context.thread_type = "FRAME"
     context.gop_size = encoding.keyframe_interval
     context.color_primaries = context.color_trc = context.colorspace = _BT709
     context.color_range = _LIMITED
