@@ -20,6 +20,16 @@ CRF = 18.0
 KEYFRAME_INTERVAL_S = 2
 BUFFER_S = 1
 """VBV buffer: short enough that a 15 s clip keeps its byte cap, long enough for one key picture."""
+_LEVELS = (
+    # name, macroblocks a second, macroblocks a picture, bit/s and buffer of the High profile
+    ("3.0", 40_500, 1_620, 12_500_000, 12_500_000),
+    ("3.1", 108_000, 3_600, 17_500_000, 17_500_000),
+    ("3.2", 216_000, 5_120, 25_000_000, 25_000_000),
+    ("4.0", 245_760, 8_192, 25_000_000, 31_250_000),
+    ("4.2", 522_240, 8_704, 62_500_000, 78_125_000),
+    ("5.1", 983_040, 36_864, 300_000_000, 300_000_000),
+)
+"""ITU-T H.264 (08/2021), tables A-1 and A-2; 4.1 and 5.0 only add bits."""
 LOWEST_VIDEO_BPS = 200_000
 """Below this a 480p picture is not worth sending; the byte cap is then a rejection."""
 _HD_HEIGHT = 577
@@ -36,6 +46,19 @@ def max_video_rate_bps(max_bytes: int, duration_s: Fraction, audio: AudioPlan) -
     audio_bps = (audio.bit_rate_bps or 256_000) if audio.stream is not None else 0
     rate = bits / (duration_s + Fraction(9, 10) * BUFFER_S) - audio_bps
     return max(LOWEST_VIDEO_BPS, int(rate))
+
+
+def level(size: Size, rate: Fraction) -> tuple[str, int, int]:
+    """(name, highest bit/s, largest buffer in bits) of the lowest H.264 level that has room.
+
+    Without one, x264 takes the level from the rate ceiling, which for short clips is absurd.
+    """
+    blocks = -(-size.width // 16) * -(-size.height // 16)
+    for name, a_second, a_picture, bps, buffer in _LEVELS:
+        if blocks <= a_picture and blocks * rate <= a_second:
+            return name, bps, buffer
+    name, _, _, bps, buffer = _LEVELS[-1]
+    return name, bps, buffer
 
 
 def assumed_matrix(video: VideoTrack) -> str:
@@ -59,7 +82,8 @@ def video_encoding(
     orientation = video.orientation or Orientation.NORMAL
     stored = video.coded
     oriented = Size(stored.height, stored.width) if orientation.swaps_sides else stored
-    ceiling = max_video_rate_bps(target.max_bytes, duration_s, audio)
+    name, most_bps, most_bits = level(picture.canvas, rate)
+    ceiling = min(most_bps, max_video_rate_bps(target.max_bytes, duration_s, audio))
     return VideoEncoding(
         orientation=orientation,
         oriented=oriented,
@@ -75,8 +99,9 @@ def video_encoding(
         flatten=video.alpha,
         crf=CRF,
         preset=PRESET,
+        level=name,
         max_rate_bps=ceiling,
-        buffer_bits=ceiling * BUFFER_S,
+        buffer_bits=min(most_bits, ceiling * BUFFER_S),
         keyframe_interval=round(rate * KEYFRAME_INTERVAL_S),
     )
 

@@ -182,7 +182,8 @@ class AudioTrack:
     media_duration_s: Fraction | None
     """Length for a reader that ignores edit lists."""
     gap_s: Fraction
-    """How far packets of the window stray from following each other without a hole."""
+    """How far packets of the window stray from following each other: holes, added up;
+    where packets differ in length, the largest hole."""
     bytes_per_s: float | None
     edit: EditShape
 

@@ -1,4 +1,4 @@
-"""What results are called. Pure: no disk is asked."""
+"""What results are called."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def receipt_path(output: Path) -> Path:
 def distinct_stems(sources: Sequence[Path], directory: Path | None) -> list[str]:
     """The stem of each result's name, so that no two results of one call collide.
 
-    Colliding ones get their own extension (``a.mov``), then a short digest of their path.
+    Colliding ones get their own extension (``a.mov``), then a short digest of their path; a path
+    that is given twice, a number. Folders are compared where they are, whatever links lead there.
     """
 
     def place(source: Path) -> str:
-        return os.path.normpath(directory if directory is not None else source.parent)
+        return os.path.realpath(directory if directory is not None else source.parent)
 
     stems = [source.stem for source in sources]
     for distinguish in (_with_extension, _with_digest):
@@ -42,6 +43,12 @@ def distinct_stems(sources: Sequence[Path], directory: Path | None) -> list[str]
             distinguish(source) if taken[(place(source), stem.casefold())] > 1 else stem
             for source, stem in zip(sources, stems, strict=True)
         ]
+    seen: Counter[tuple[str, str]] = Counter()
+    for n, source in enumerate(sources):
+        key = (place(source), stems[n].casefold())
+        seen[key] += 1
+        if seen[key] > 1:
+            stems[n] += f".{seen[key]}"
     return stems
 
 

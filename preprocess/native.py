@@ -102,28 +102,47 @@ _SEEK_MARGINS_S = (2, 10, None)
 this long before, then further, then at the beginning."""
 
 
-def seek_before(container: InputContainer, stream: Stream, pts: int, demuxer: str) -> None:
-    """Go to a key picture at or before *pts*, wherever the container allows it."""
+_FAR_S = 10
+"""Pictures this long before the wanted one are not read for the sake of a packet of sound."""
+
+
+def seek_before(
+    container: InputContainer, stream: Stream, pts: int, demuxer: str, *, lead_s: Fraction
+) -> None:
+    """Go to a key picture at or before *pts*, wherever the container allows it.
+
+    *lead_s*: sound is wanted from this long before.
+    """
     if demuxer == "mov":
-        container.seek(pts, stream=stream, backward=True)
+        near = pts - int(_FAR_S / tick_s(stream))
+        early = pts - int(lead_s / tick_s(stream)) - 1 if lead_s else pts
+        if early != pts and _lands_between(container, stream, early, (near, pts)):
+            container.seek(early, stream=stream, backward=True)
+        else:
+            container.seek(pts, stream=stream, backward=True)
         return
     for margin in _SEEK_MARGINS_S:
         ticks = None if margin is None else pts - int(margin / tick_s(stream))
         if ticks is None:
             container.seek(0, backward=True)
             return
-        if _lands_before(container, stream, ticks, pts):
+        if _lands_between(container, stream, ticks, (None, pts)):
             container.seek(ticks, stream=stream, backward=True)
             return
 
 
-def _lands_before(container: InputContainer, stream: Stream, target: int, pts: int) -> bool:
+def _lands_between(
+    container: InputContainer, stream: Stream, target: int, bounds: tuple[int | None, int]
+) -> bool:
+    low, high = bounds
     try:
         container.seek(target, stream=stream, backward=True)
         found = next((p for p in container.demux(stream) if p.size and p.is_keyframe), None)
     except av.FFmpegError:
         return False
-    return found is not None and found.pts is not None and found.pts <= pts
+    if found is None or found.pts is None:
+        return False
+    return found.pts <= high and (low is None or found.pts >= low)
 
 
 def tick_s(stream: Stream) -> Fraction:

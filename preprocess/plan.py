@@ -118,6 +118,8 @@ class VideoEncoding:
     """Transparency is laid on black."""
     crf: float
     preset: str
+    level: str
+    """Of H.264: the lowest with room for size and rate."""
     max_rate_bps: int
     buffer_bits: int
     keyframe_interval: int

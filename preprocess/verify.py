@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 from preprocess.facts import EditShape, Facts, IndexPlace, VideoTrack
 from preprocess.geometry import Orientation
 from preprocess.plan import Expected, Plan, Route
-from preprocess.rules.sound import frame_s
+from preprocess.rules.sound import UNNOTICED_S
 from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from preprocess.job import Measured, Outcome
-
-_MAX_SKEW_S = Fraction(3, 100)
-"""Sound may start this far from the picture: one AAC frame at 44.1 kHz, and rounding. Copied
-sound of longer frames (16 kHz: 64 ms) may start one of its own frames off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +94,7 @@ def _sound(expected: Expected, facts: Facts) -> Iterator[Check]:
         return
     start = audio.start_s or Fraction(0)
     # An expected late start is filled with silence, so sound always begins with the picture.
-    allowed = max(_MAX_SKEW_S, frame_s(audio))
-    yield Check(name="audio_start", ok=abs(start) <= allowed, measured=seconds_text(start))
+    yield Check(name="audio_start", ok=abs(start) <= UNNOTICED_S, measured=seconds_text(start))
     plain = audio.edit in (EditShape.NONE, EditShape.PLAIN)
     yield Check(name="audio_edit_list", ok=plain, measured=audio.edit.value)
 

@@ -137,6 +137,7 @@ def _add_picture_track(
         "preset": encoding.preset,
         "crf": f"{encoding.crf:g}",
         "profile": "high",
+        "level": encoding.level,
         "maxrate": str(encoding.max_rate_bps),
         "bufsize": str(encoding.buffer_bits),
     }
@@ -233,7 +234,9 @@ class _Reader:
         return self._plan.start_s > 0
 
     def _seek(self) -> None:
-        seek_before(self._source, self._stream, self._plan.source_pts[0], self._opening.demuxer)
+        lead_s = self._sound.lead_s if self._sound is not None else Fraction(0)
+        first = self._plan.source_pts[0]
+        seek_before(self._source, self._stream, first, self._opening.demuxer, lead_s=lead_s)
         self._stream.codec_context.flush_buffers()
         if isinstance(self._sound, SoundEncoder):
             self._sound.stream.codec_context.flush_buffers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from av.bitstream import BitStreamFilterContext
@@ -15,7 +16,6 @@ from preprocess.probe import nal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from fractions import Fraction
 
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
@@ -54,7 +54,9 @@ def copy_packets(
         pictures = _PictureCopier(stream, output, plan, plan.slice)
         sound = sound_track(plan, source, output, clock)
         if plan.start_s > 0:
-            seek_before(source, stream, plan.slice.first_pts, opening.demuxer)
+            lead_s = sound.lead_s if sound is not None else Fraction(0)
+            first = plan.slice.first_pts
+            seek_before(source, stream, first, opening.demuxer, lead_s=lead_s)
         _copy(source, output, pictures, sound, progress)
     mp4.settle_durations(path)
     return Outcome(

@@ -70,25 +70,53 @@ class SoundCopier:
         self._frame_s = Fraction(frame, self._rate)
         self._frame = frame
         self._first_s: Fraction | None = None
-        room_s = min(clock.cap_s, clock.duration_s + self._frame_s)
-        self._most = int(room_s / self._frame_s)
+        self._before: Packet[Stream] | None = None
+        self.lead_s = self._frame_s
+        """Sound is wanted from this long before the first picture."""
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Take one source packet; yield what is to be written."""
         if not packet.size or packet.pts is None:
             return
-        raw_s = packet.pts * tick_s(self.stream)
-        time_s = raw_s + self._clock.offset_s - self._clock.start_s
-        if self._first_s is None and time_s + self._frame_s <= self._frame_s / 8:
-            return
-        if time_s >= self._clock.duration_s or len(self.digests) >= self._most:
-            self.done = True
-            return
+        time_s = self._time_s(packet)
         if self._first_s is None:
-            # A start inside the first frame stays hidden by one edit; a late one is moved by less
-            # than a frame, because a delay would need a second edit.
-            self._first_s = min(time_s, Fraction(0))
+            if time_s + self._frame_s <= self._frame_s / 8:
+                self._before = packet
+                return
+            yield from self._begin(packet)
+        elif not self._is_over(time_s):
+            yield self._written(packet)
+
+    def _begin(self, first: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """Start with *first*, after the packet before it: AAC's frames overlap by half.
+
+        What comes before the picture stays hidden by one edit. A late start is moved, by less than
+        anybody notices (`rules.sound.is_late`): a delay would need a second edit.
+        """
+        before = self._before
+        self._first_s = min(self._time_s(first), Fraction(0))
+        if before is not None and self._time_s(first) - self._time_s(before) < 2 * self._frame_s:
+            self._first_s -= self._frame_s
+            yield self._written(before)
+        if not self._is_over(self._time_s(first)):
+            yield self._written(first)
+
+    def _time_s(self, packet: Packet[Stream]) -> Fraction:
+        """Picture time of *packet*, which has a time stamp."""
+        raw_s = (packet.pts or 0) * tick_s(self.stream)
+        return raw_s + self._clock.offset_s - self._clock.start_s
+
+    def _is_over(self, time_s: Fraction) -> bool:
+        """Whether a packet at *time_s* is one too many: for the picture, or for the cap."""
+        stored_s = (len(self.digests) + 1) * self._frame_s
+        self.done = time_s >= self._clock.duration_s or stored_s > self._clock.cap_s
+        return self.done
+
+    def _written(self, packet: Packet[Stream]) -> Packet[Stream]:
+        """Put *packet* behind those that are written already."""
+        assert self._first_s is not None  # noqa: S101 - `_begin` has set it
         expected_s = self._first_s + len(self.digests) * self._frame_s
+        time_s = self._time_s(packet)
         if abs(time_s - expected_s) > 2 * self._frame_s:
             msg = f"a hole in the sound at {float(time_s):.3f} s"
             raise PlanMismatch(msg)
@@ -100,7 +128,7 @@ class SoundCopier:
         )
         packet.duration = self._frame
         packet.stream = self._target
-        yield packet
+        return packet
 
     def finish(self) -> Iterator[Packet[Stream]]:
         """Nothing is held back.
@@ -124,6 +152,8 @@ class SoundEncoder:
         self.done = False
         self.digests: list[str] = []
         self._clock = clock
+        self.lead_s = Fraction(stream.codec_context.frame_size or AAC_FRAME, stream.sample_rate)
+        """Sound is wanted from this long before the first picture: decoders need a run-up."""
         arm_decoder(stream, 1)
         rate = plan.audio.sample_rate_hz or 48_000
         self._layout = "mono" if plan.audio.channels == 1 else "stereo"

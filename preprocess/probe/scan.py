@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+from operator import add
 from statistics import median_low
 from typing import TYPE_CHECKING
 
@@ -366,12 +367,19 @@ def _audio(scan: _Scan, stream: AudioStream, table: PictureTable) -> AudioTrack 
         frame_samples=frame_size or None,
         duration_s=length_s if scan.at_end else None,
         media_duration_s=length_s if scan.at_end else None,
-        gap_s=_drift_s(
-            sound, tick, Fraction(frame_size, rate) if frame_size and rate else usual * tick
-        ),
+        gap_s=_drift_s(sound, tick, Fraction(frame_size, rate))
+        if frame_size and rate
+        else _largest_hole_s(sound, tick),
         bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
         edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
     )
+
+
+def _largest_hole_s(sound: _Seen, tick: Fraction) -> Fraction:
+    """For packets that differ in length (Vorbis) and say it, rounded: holes do not add up."""
+    starts_ends = zip(sound.pts[1:], map(add, sound.pts, sound.durations), strict=False)
+    holes = [start - end for start, end in starts_ends if start > end]
+    return max(holes, default=0) * tick
 
 
 def _drift_s(sound: _Seen, tick: Fraction, frame_s: Fraction) -> Fraction:

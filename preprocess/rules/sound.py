@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _USUAL_FRAME = 1024
 _MONO_BPS, _STEREO_BPS = 96_000, 160_000
 """FFmpeg's own AAC encoder is transparent enough for speech and music at these rates."""
+UNNOTICED_S = Fraction(25, 1000)
+"""Sound may come this much early: noticed from 45 ms on (ITU-R BT.1359-1, 1998). One frame of AAC
+at 44.1 kHz is 23 ms."""
 COPYABLE = frozenset({"aac", "mp3"})
 """What we copy into MP4; readers everywhere take these there."""
 
@@ -83,7 +86,7 @@ def timing(case: Case) -> Iterable[Finding]:
         )  # fmt: skip
     if audio.gap_s > frame:
         yield _encode(
-            case, "audio.gaps", f"a hole of {seconds_text(audio.gap_s)}", "no holes",
+            case, "audio.gaps", f"holes of {seconds_text(audio.gap_s)} in all", "no holes",
             fix="holes filled with silence",
         )  # fmt: skip
     if audio.edit in (EditShape.TRIMS, EditShape.COMPLEX) and not is_late(audio):
@@ -123,8 +126,8 @@ def length(case: Case) -> Iterable[Finding]:
 
 
 def is_late(audio: AudioTrack) -> bool:
-    """Whether the sound starts more than one of its frames after the picture."""
-    return (audio.start_s or Fraction(0)) > frame_s(audio)
+    """Whether the sound starts so long after the picture that moving it there would be noticed."""
+    return (audio.start_s or Fraction(0)) > UNNOTICED_S
 
 
 def is_kept(case: Case) -> bool:

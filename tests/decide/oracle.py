@@ -290,7 +290,7 @@ def _sound_faults(facts: Facts, audio: AudioTrack, accept: AcceptVideo, found: T
     sounds = accept.audio_codecs.get(facts.container or "", accept.audio_codecs["mp4"])
     whole = found.pts == found.shown
     lengths = (audio.duration_s, facts.video.duration_s)
-    late = start_s > packet_s
+    late = start_s > Fraction(25, 1000)
     tests = {
         "sound codec": audio.codec not in sounds,
         "sound start": late,

@@ -97,7 +97,10 @@ def _video(plan: Plan, source: Facts) -> VideoTrack:
 
 
 def _audio(plan: Plan, source: Facts) -> AudioTrack | None:
-    """Sound as the engines write it: whole packets, at most one after the picture."""
+    """Sound as the engines write it: whole packets, at most one after the picture.
+
+    A copy begins with the packet before the first that is heard, hidden.
+    """
     if plan.audio.action is AudioAction.DROP:
         return None
     assert source.audio is not None
@@ -105,20 +108,19 @@ def _audio(plan: Plan, source: Facts) -> AudioTrack | None:
     rate = plan.audio.sample_rate_hz or 0
     if plan.audio.action is AudioAction.COPY:
         packet_s = Fraction(source.audio.frame_samples or 0, rate)
-        stored_s = min(cap_s, picture_s + packet_s) // packet_s * packet_s
-        hidden_s = min(packet_s / 2, stored_s)
-        start_s = -hidden_s
+        stored_s = min(cap_s, picture_s + packet_s * 5 / 2) // packet_s * packet_s
+        hidden_s = min(packet_s * 3 / 2, stored_s)
     else:
         packet_s = Fraction(1024, rate)
         stored_s = min(cap_s, picture_s + packet_s) // packet_s * packet_s
-        hidden_s, start_s = min(packet_s, stored_s), Fraction(0)
+        hidden_s = min(packet_s, stored_s)
     return audio_of(
         stored_s,
         codec=plan.expected.audio_codec,
         sample_rate_hz=rate,
         channels=plan.audio.channels,
         frame_samples=int(packet_s * rate),
-        start_s=start_s,
+        start_s=Fraction(0),
         priming_s=hidden_s,
         duration_s=max(Fraction(0), stored_s - hidden_s),
         media_duration_s=stored_s,
