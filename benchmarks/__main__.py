@@ -127,7 +127,7 @@ def _encode(folder: Path, scratch: Path, runs: int) -> Pair:
 
 def _shell(folder: Path, _scratch: Path, runs: int) -> Pair:
     clip = media.compliant(folder)
-    ours = [sys.executable, "-m", "pipeline.cli", "normalize", str(clip)]
+    ours = [sys.executable, "-m", "pipeline", "normalize", str(clip)]
     return compare(
         "normalize of a fine file, shell",
         command(*ours),

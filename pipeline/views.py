@@ -36,6 +36,10 @@ _STYLES = {
 }
 
 
+# First part of a rule's name that does not go without saying.
+_GROUPS = {"audio": "sound "}
+
+
 def rows(pairs: Iterable[tuple[str, RenderableType]], *, style: str = "dim") -> Table:
     """Labels, and beside them what belongs to them."""
     table = Table.grid(padding=(0, 2))
@@ -199,16 +203,19 @@ def _done(report: Report) -> str:
         copied = report.output_sha256 is not None
         return "inside every limit; copied as it is" if copied else "inside every limit"
     if report.error is not None:
-        rules = dict.fromkeys(reason.rule for reason in report.reasons)
-        named = report.status is Status.REJECTED and rules
-        return clean(", ".join(rules) if named else report.error.code)
+        if report.status is Status.REJECTED and report.reasons:
+            objections = (f"{_topic(each)}: {each.measured}" for each in report.reasons)
+            return clean("; ".join(dict.fromkeys(objections)))
+        return clean(f"{report.error.code}: {report.error.message}")
     fixes = [f"{_topic(reason)}: {reason.fix}" for reason in report.reasons if reason.fix]
     return clean("; ".join(fixes))
 
 
 def _topic(reason: Reason) -> str:
-    """``file.private_metadata`` is about private metadata."""
-    return reason.rule.rpartition(".")[2].replace("_", " ")
+    """``file.private_metadata`` is about private metadata, ``audio.codec`` about the sound's."""
+    group, _, topic = reason.rule.rpartition(".")
+    words = topic.replace("_", " ")
+    return _GROUPS.get(group, "") + words
 
 
 def checks_view(task: Task, report: Report) -> RenderableType:

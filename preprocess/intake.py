@@ -91,6 +91,8 @@ def _open(path: str | os.PathLike[str]) -> int:
         rule, measured, fix = _ERRORS.get(
             error.errno or 0, ("input.unreadable", error.strerror or str(error), "check the disk")
         )
+        if os.fspath(path) == "-":
+            measured, fix = "standard input, which nothing reads twice", "give the name of a file"
         raise _rejected(rule, measured, fix) from error
 
 

@@ -127,7 +127,9 @@ def _no_copy(case: Case, route: Route) -> list[Change]:
                 rule="video.boundary",
                 measured="no safe first picture" if chosen.slice is None else "an unclean end",
                 limit="an IDR picture first, a clean boundary last",
-                fix="encoded" if cheapest is Route.ENCODE else "cut at a clean boundary",
+                fix="pictures encoded anew"
+                if cheapest is Route.ENCODE
+                else "cut at a clean boundary",
             ),
             cheapest,
         )

@@ -110,7 +110,10 @@ def _deadline_named(options: Options) -> Iterator[None]:
     except PreparationFailed as failed:
         if failed.code is not FailureCode.DEADLINE or options.deadline_s is None:
             raise
-        msg = f"not done within the deadline of {options.deadline_s:g} s: {failed.message}"
+        msg = (
+            f"not done within the {options.deadline_s:g} s allowed. Allow more time, or take a "
+            "shorter window."
+        )
         raise PreparationFailed(failed.code, msg, detail=failed.detail) from failed
 
 
@@ -157,7 +160,10 @@ def _prepare(task: Task, taken: intake.Intake, worker: Worker, target: Target) -
 def _check_targets(task: Task, target: Target, output: Path, extensions: tuple[str, ...]) -> None:
     extension = extensions[0]
     if output.suffix.lower().lstrip(".") not in {name.lower() for name in extensions}:
-        msg = f"{output.name} would hold {extension}; name it {output.stem}.{extension}"
+        msg = (
+            f"the result is {extension.upper()}, so {output.name} cannot be its name; "
+            f"name it {output.stem}.{extension}"
+        )
         raise PreparationFailed(FailureCode.TARGET_NAME, msg)
     inputs = (task.source, *target.other_inputs)
     for path in (output, naming.receipt_path(output)):

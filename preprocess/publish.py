@@ -27,7 +27,10 @@ _FAILURES = {
     errno.ENOSPC: (FailureCode.DISK_FULL, "the disk is full; free some space"),
     errno.EDQUOT: (FailureCode.DISK_FULL, "the disk quota is used up; free some space"),
     errno.EFBIG: (FailureCode.OUTPUT_LIMIT, "more than this system allows; take a shorter window"),
-    errno.ENOENT: (FailureCode.TARGET_NOT_WRITABLE, "its folder does not exist; create it"),
+    errno.ENOENT: (
+        FailureCode.TARGET_NOT_WRITABLE,
+        "its folder does not exist or takes no files; create it, or choose another",
+    ),
     errno.ENOTDIR: (FailureCode.TARGET_NOT_WRITABLE, "its folder is a file; choose another folder"),
     errno.EACCES: (FailureCode.TARGET_NOT_WRITABLE, _FORBIDDEN),
     errno.EPERM: (FailureCode.TARGET_NOT_WRITABLE, _FORBIDDEN),

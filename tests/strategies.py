@@ -374,7 +374,8 @@ def windows() -> st.SearchStrategy[Window]:
     return ends | spans
 
 
-RATIOS = ("adaptive", "16:9", "9:16", "1:1", "4:3", "21:9", "5:1", "1:99999", "1001:563")
+POSSIBLE_RATIOS = ("adaptive", "16:9", "9:16", "1:1", "4:3", "21:9", "1001:563")
+RATIOS = (*POSSIBLE_RATIOS, "5:1", "1:99999")
 
 
 def intents(*, plain: bool = False) -> st.SearchStrategy[Intent]:

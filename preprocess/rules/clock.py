@@ -67,14 +67,11 @@ def duration(case: Case) -> Iterable[Finding]:
 
 def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
     chosen, lossless = case.chosen, can_cut(case)
-    tail = case.intent.wanted_window.kind is WindowKind.TAIL
-    fix = f"the {'last' if tail else 'first'} {seconds_text(case.target.max_duration_s)} kept"
-    if case.intent.wanted_window.kind is WindowKind.SPAN:
-        fix = "the window kept"
+    fix = _part(case)
     given_up = seconds_text(chosen.given_up_s)
     if lossless and chosen.given_up_s:
         fix += f", less {given_up} to a clean boundary"
-    elif not lossless:
+    elif not lossless and case.video.codec in case.accept.video_codecs:
         why = f"gives up {given_up}" if chosen.slice else "has no proven start or end"
         fix += f", encoded: a lossless cut {why}"
     longest = chosen.longest_s
@@ -90,6 +87,20 @@ def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
         ),
         Route.CUT if lossless else Route.ENCODE,
     )
+
+
+def _part(case: Case) -> str:
+    """Which part of the clip is kept, in words."""
+    window, known = case.intent.wanted_window, case.video.duration_s
+    if window.kind is WindowKind.SPAN:
+        if window.end_s is not None and known is not None and window.end_s > known:
+            kept = f"{seconds_text(window.start_s)} to {seconds_text(known)} kept"
+            return f"{kept}, where the clip ends"
+        return "the window kept"
+    if case.chosen.whole and known is not None:
+        return f"all {seconds_text(known)} of the picture kept, other tracks ended with it"
+    end = "last" if window.kind is WindowKind.TAIL else "first"
+    return f"the {end} {seconds_text(case.target.max_duration_s)} kept"
 
 
 def can_cut(case: Case) -> bool:

@@ -73,6 +73,20 @@ def sample_aspect(case: Case) -> Iterable[Finding]:
         )
 
 
+def _unreachable_ratio(case: Case) -> Obstacle:
+    low, high = case.target.min_aspect, case.target.max_aspect
+    return Obstacle(
+        Reason(
+            rule="video.ratio",
+            measured=f"{case.intent.ratio} was asked for",
+            limit=f"{float(low):g} to {float(high):g}, width over height",
+            value=round(float(case.intent.wanted_aspect or 0), 4),
+            unit="width/height",
+            fix="ask for a ratio inside the limits",
+        )
+    )
+
+
 def shape(case: Case) -> Iterable[Finding]:
     """The shown shape is inside the limits, and the one asked for."""
     displayed, accept = case.video.displayed, case.accept
@@ -82,6 +96,9 @@ def shape(case: Case) -> Iterable[Finding]:
     wanted = wanted_aspect(displayed, case.target.size_limits, case.intent)
     outside = not low <= displayed.aspect <= high
     asked = case.intent.wanted_aspect is not None
+    if asked and wanted != case.intent.wanted_aspect:
+        yield _unreachable_ratio(case)
+        return
     other = asked and abs(float(displayed.aspect / wanted) - 1) > SAME_SHAPE
     if not outside and not other:
         return

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.encoding import LOWEST_VIDEO_BPS, assumed_matrix, max_video_rate_bps
+from preprocess.encoding import LOWEST_VIDEO_BPS, assumed_matrix, level, max_video_rate_bps
 from preprocess.geometry import Box, Orientation, Size, SizeLimits
 from preprocess.intent import Fit, Intent
-from preprocess.plan import AudioAction, AudioPlan, Plan, Route, VideoEncoding
+from preprocess.plan import AudioAction, AudioPlan, Plan, Rejection, Route, VideoEncoding
 from preprocess.planner import decide
 from preprocess.shape import TargetPicture, target_picture
 from tests.decide.clips import PROFILE, clip, closed, facts_of, rules, table_of, video_of
 from tests.decide.searching import widely
-from tests.strategies import RATIOS
+from tests.strategies import POSSIBLE_RATIOS, RATIOS
 
 if TYPE_CHECKING:
     from preprocess.facts import Facts
@@ -306,7 +306,7 @@ def test_a_crop_is_told_in_stored_pixels() -> None:
     st.builds(Size, SIDES, SIDES),
     st.sampled_from(["1", "4/3", "1/2", "64/45", "1000", "1/1000"]),
     st.sampled_from(list(Orientation)),
-    st.sampled_from(RATIOS),
+    st.sampled_from(POSSIBLE_RATIOS),
 )
 def test_a_crop_in_stored_pixels_lies_inside_the_stored_picture(
     coded: Size, pixel: str, orientation: Orientation, ratio: str
@@ -319,3 +319,44 @@ def test_a_crop_in_stored_pixels_lies_inside_the_stored_picture(
 
     assert found.oriented == (Size(coded.height, coded.width) if sideways else coded)
     assert_inside(Box(0, 0, found.oriented), found.crop or Box(0, 0, found.oriented))
+
+
+@pytest.mark.parametrize("ratio", ["5:1", "1:3", "2501:1000"])
+def test_a_ratio_nobody_takes_is_refused(ratio: str) -> None:
+    """It could only become another one, under the name of the one asked for."""
+    decision = decide(clip(10), PROFILE, Intent(ratio=ratio))
+
+    assert isinstance(decision, Rejection)
+    assert [(each.rule, each.limit) for each in decision.reasons] == [
+        ("video.ratio", "0.4 to 2.5, width over height")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "name"),
+    [
+        (Size(720, 576), 25, "3.0"),
+        (Size(864, 496), 30, "3.1"),
+        (Size(1280, 720), 30, "3.1"),
+        (Size(1280, 720), 60, "3.2"),
+        (Size(1920, 1080), 30, "4.0"),
+        (Size(1920, 1080), 60, "4.2"),
+        (Size(3840, 2160), 30, "5.1"),
+    ],
+    ids=str,
+)
+def test_the_level_is_the_lowest_with_room(size: Size, rate: int, name: str) -> None:
+    """ITU-T H.264, annex A; a rate ceiling for a few seconds would say 5 for any of them."""
+    assert level(size, Fraction(rate))[0] == name
+
+
+@widely(60)
+@given(st.integers(2, 15), st.sampled_from([24, 25, 30, 60]))
+def test_no_level_is_given_more_bits_than_it_has(seconds: int, rate: int) -> None:
+    plan = decide(clip(seconds, rate, coded=Size(1600, 1200)), PROFILE, Intent())
+    assert isinstance(plan, Plan)
+    assert plan.encoding is not None
+    _, bps, buffer = level(plan.encoding.canvas, Fraction(rate))
+
+    assert plan.encoding.max_rate_bps <= bps
+    assert plan.encoding.buffer_bits <= buffer

@@ -72,7 +72,11 @@ BAD_TARGETS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("its name is too long", "shorten it"),
     ),
     "nul": ("out\0.mp4", "target_not_writable", ("no file can have this name", "choose another")),
-    "ending": ("out.mkv", "target_name", ("out.mkv would hold mp4", "name it out.mp4")),
+    "ending": (
+        "out.mkv",
+        "target_name",
+        ("the result is MP4", "out.mkv cannot be its name", "name it out.mp4"),
+    ),
     "half": (
         "out\ud800.mp4",
         "target_not_writable",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-m", "pipeline.cli")
+COMMAND = (sys.executable, "-m", "pipeline")
 
 _PLAIN = ClipSpec(name="plain", frames=72, frame_rate=Fraction(24))
 SPECS = {
