@@ -223,8 +223,9 @@ class _Reader:
         shown = -(-pictures // encoding.pick_every) * encoding.repeat
         passes = -(-plan.expected.frames // shown) if plan.short is ShortAction.LOOP else 1
         for number in range(passes):
-            if number and isinstance(self._sound, SoundEncoder):
-                self._sound.start_pass(number * shown / encoding.frame_rate)
+            if passes > 1 and isinstance(self._sound, SoundEncoder):
+                length_s = shown / encoding.frame_rate
+                self._sound.start_pass(number * length_s, length_s)
             if number or self._must_seek():
                 self._seek()
             self._one_pass(number * pictures, decoded, filtered)

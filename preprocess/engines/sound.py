@@ -170,15 +170,20 @@ class SoundEncoder:
         self._most = min(
             round(clock.duration_s * rate), packets // AAC_FRAME * AAC_FRAME - _PRIMING
         )
+        self._until = self._most
         self._segment: _Segment | None = None
         self._pass_s = Fraction(0)
         self._untimed_s = Fraction(0)
         self._drop = 0
 
-    def start_pass(self, offset_s: Fraction) -> None:
-        """The source is read again; its sound now starts *offset_s* later."""
+    def start_pass(self, offset_s: Fraction, length_s: Fraction) -> None:
+        """The source is read again; its sound now starts *offset_s* later, and ends *length_s* on.
+
+        Sound that outlasts the picture would push the beginning of the next pass away.
+        """
         self._end_segment()
         self._pass_s = offset_s
+        self._until = min(self._most, round((offset_s + length_s) * self._rate))
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Take one source packet; yield what is to be written."""
@@ -244,7 +249,7 @@ class SoundEncoder:
     def _take(self, piece: av.AudioFrame) -> None:
         skipped = min(self._drop, piece.samples)
         self._drop -= skipped
-        taken = min(piece.samples - skipped, self._most - self._emitted)
+        taken = min(piece.samples - skipped, self._until - self._emitted)
         if taken <= 0:
             self.done = self.done or self._emitted >= self._most
             return

@@ -13,7 +13,17 @@ import pytest
 from fixtures import reading, recipes
 from fixtures.clips import make_clip
 from fixtures.spec import ClipSpec, Container, Sound
-from preprocess import Intent, Mode, Options, Report, Route, Target, parse_window, process_file
+from preprocess import (
+    Intent,
+    Mode,
+    Options,
+    Report,
+    Route,
+    Short,
+    Target,
+    parse_window,
+    process_file,
+)
 from preprocess.plan import AudioAction
 
 if TYPE_CHECKING:
@@ -90,3 +100,18 @@ def test_sound_that_starts_late_stays_in_step(rate: int, late_ms: int, tmp_path:
 
     off = [abs((time or 0) - moment) for time, moment in zip(told, moments, strict=True)]
     assert max(off) < 0.03, off
+
+
+def test_a_repeated_clip_repeats_its_sound_in_step(tmp_path: Path) -> None:
+    """Sound fills whole packets, and lasts longer than the picture."""
+    source = make_clip(replace(CLIP, frames=31, sound=recipes.AAC_44), tmp_path / "short.mp4")
+    report = prepared(source, Intent(short=Short.LOOP))
+    assert report.plan is not None
+    assert report.output is not None
+    assert report.plan.route is Route.ENCODE
+    length_s = 31 / 25
+    first, second = reading.sound_times(report.output, [0.02, length_s + 0.02])
+
+    assert first is not None
+    assert second is not None
+    assert abs(first - second) < 0.003
