@@ -110,10 +110,7 @@ def _deadline_named(options: Options) -> Iterator[None]:
     except PreparationFailed as failed:
         if failed.code is not FailureCode.DEADLINE or options.deadline_s is None:
             raise
-        msg = (
-            f"not done within the {options.deadline_s:g} s allowed. Allow more time, or take a "
-            "shorter window."
-        )
+        msg = f"not done within the deadline of {options.deadline_s:g} s: {failed.message}"
         raise PreparationFailed(failed.code, msg, detail=failed.detail) from failed
 
 

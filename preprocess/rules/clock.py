@@ -104,7 +104,12 @@ def _part(case: Case) -> str:
 
 
 def can_cut(case: Case) -> bool:
-    """Whether packets can be copied without giving up more of the window than is tolerated."""
+    """Whether packets can be copied without giving up more of the window than is tolerated.
+
+    Nothing is, where all of the picture could stay: only other tracks are too long then.
+    """
+    if case.chosen.whole:
+        return case.chosen.slice is not None and not case.chosen.given_up_s
     tail = case.intent.wanted_window.kind is WindowKind.TAIL
     tolerances = case.tolerances
     tolerance = tolerances.tail_tolerance_s if tail else tolerances.cut_tolerance_s

@@ -16,7 +16,7 @@ _SUSPECT: Final = "The file may be damaged or hostile; other files are not affec
 def deadline(op: str, budget: Budget, elapsed_s: float, detail: str | None) -> PreparationFailed:
     """Say that the wall-clock limit was reached and the worker killed."""
     text = (
-        f"{op} was stopped after {elapsed_s:.1f} s; allowed: {budget.deadline_s:g} s. "
+        f"{op} was stopped after {elapsed_s:.1f} s; allowed: {budget.deadline_s:.3g} s. "
         "Allow more time, or take a shorter window."
     )
     return PreparationFailed(FailureCode.DEADLINE, text, detail=detail)

@@ -196,8 +196,10 @@ def is_window_the_same(
         return True
     if oracle.is_too_long(found, before) == oracle.is_too_long(found, after):
         return True
-    length = found.video.duration_s
-    return length is not None and length <= profile.target.max_duration_s
+    lengths = (found.video.duration_s, found.video.media_duration_s)
+    return None not in lengths and max(filter(None, lengths), default=0) <= (
+        profile.target.max_duration_s
+    )
 
 
 def assert_no_worse(before: Plan | Rejection, after: Plan | Rejection) -> None:

@@ -121,7 +121,7 @@ def test_a_deadline_holds_for_all_steps_together(
             options=Options(deadline_s=1),
             on_progress=at(stage, lambda: time.sleep(1.02)),
         )
-    assert_failed(outcome, "deadline", "not done within the 1 s allowed", "Allow more time")
+    assert_failed(outcome, "deadline", "not done within the deadline of 1 s", "Allow more time")
 
 
 @pytest.mark.parametrize("deadline_s", [0, -1, 1e-9])
