@@ -66,6 +66,8 @@ def asking(files: list[str], asked: Asked) -> Request:
         role=asked.role,
         ratio=asked.ratio,
         fit=asked.fit,
+        gravity=asked.gravity,
+        resolution=asked.resolution,
         window=asked.window,
         short=asked.short,
         audio=asked.audio,
