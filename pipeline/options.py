@@ -177,7 +177,7 @@ class Asked(Telling):
         Gravity,
         typer.Option(
             metavar="WHERE",
-            help=f"Which part of a cropped image is kept: {_listed(Gravity)} (where the detail is).",
+            help=f"Which part of a cropped image is kept: {_listed(Gravity)} (the detail).",
         ),
     ] = _DEFAULT.gravity
     window: Annotated[

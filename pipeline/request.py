@@ -91,6 +91,12 @@ def _check_together(files: list[str], asked: Asked) -> None:
     if asked.mode is Mode.I2V_BOTH and len(files) != _PAIR:
         msg = f"i2v_both takes two inputs, start frame then end frame, not {len(files)}"
         raise bad_value(msg, "--mode")
+    if asked.mode is Mode.I2V_BOTH:
+        msg = (
+            "a pair is not prepared together yet; prepare one with --role first_frame, the other "
+            "with --role last_frame, both with the same --ratio"
+        )
+        raise bad_value(msg, "--mode")
 
 
 def _request(files: list[str], intent: Intent, options: Options, target: Target) -> Request:

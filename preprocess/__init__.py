@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         process_file,
         process_file_async,
     )
+    from preprocess.geometry import Gravity
     from preprocess.intent import (
         AudioChoice,
         Fit,
