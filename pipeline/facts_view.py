@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
 
-    from preprocess import Facts
+    from preprocess import Facts, StillImage
 
 _SQUARE = 1
 
@@ -43,8 +43,25 @@ def fact_lines(facts: Facts, *, verbose: bool) -> Iterator[tuple[str, str]]:
         yield from _rare(facts, data)
 
 
+def _still(image: StillImage) -> Iterator[tuple[str, str]]:
+    parts = [f"{image.displayed}"]
+    if image.orientation.rotation_deg:
+        parts.append(f"turned {image.orientation.rotation_deg} degrees")
+    if image.orientation.mirrored:
+        parts.append("mirrored")
+    if image.animated:
+        parts.append("animated")
+    yield "picture", ", ".join(parts)
+    colour = [image.mode, f"{image.bit_depth} bits", image.profile_name or "no profile"]
+    if image.alpha:
+        colour.append("transparency")
+    yield "colour", ", ".join(colour)
+
+
 def _picture(facts: Facts, data: dict[str, object]) -> Iterator[tuple[str, str]]:
     video = facts.video
+    if facts.image is not None:
+        yield from _still(facts.image)
     if video is None:
         return
     parts = [_codec(video.codec, video.profile), f"{video.displayed}"]

@@ -15,9 +15,11 @@ from pipeline.text import clean
 from preprocess import (
     AudioChoice,
     Fit,
+    Gravity,
     Intent,
     Limits,
     Mode,
+    Resolution,
     Role,
     Short,
     VerifyLevel,
@@ -39,13 +41,6 @@ class Engine(StrEnum):
 
     AV = "av"
     """FFmpeg's libraries, as PyAV carries them."""
-
-
-class Resolution(StrEnum):
-    """Sizes that first and last frames are brought to."""
-
-    P480 = "480p"
-    P720 = "720p"
 
 
 # --- values that are more than a word ------------------------------------------------------------
@@ -174,10 +169,17 @@ class Asked(Telling):
     fit: Annotated[
         Fit | None,
         typer.Option(
-            help="How another shape is reached; blur is not available yet.",
+            help="How another shape is reached; blur, a blurred copy behind, is for images only.",
             show_default="pad; frames crop",
         ),
     ] = None
+    gravity: Annotated[
+        Gravity,
+        typer.Option(
+            metavar="WHERE",
+            help=f"Which part of a cropped image is kept: {_listed(Gravity)} (the detail).",
+        ),
+    ] = _DEFAULT.gravity
     window: Annotated[
         Window | None,
         typer.Option(

@@ -66,6 +66,8 @@ def asking(files: list[str], asked: Asked) -> Request:
         role=asked.role,
         ratio=asked.ratio,
         fit=asked.fit,
+        gravity=asked.gravity,
+        resolution=asked.resolution,
         window=asked.window,
         short=asked.short,
         audio=asked.audio,
@@ -88,6 +90,12 @@ def _check_together(files: list[str], asked: Asked) -> None:
         raise bad_value(msg, "-o")
     if asked.mode is Mode.I2V_BOTH and len(files) != _PAIR:
         msg = f"i2v_both takes two inputs, start frame then end frame, not {len(files)}"
+        raise bad_value(msg, "--mode")
+    if asked.mode is Mode.I2V_BOTH:
+        msg = (
+            "a pair is not prepared together yet; prepare one with --role first_frame, the other "
+            "with --role last_frame, both with the same --ratio"
+        )
         raise bad_value(msg, "--mode")
 
 

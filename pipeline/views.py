@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.facts_view import fact_lines
 from pipeline.text import clean, clean_lines, number_text, seconds_text, taken_text
-from preprocess import Plan, Reason, Report, Route, Status
+from preprocess import ClipPlan, ImagePlan, Plan, Reason, Report, Route, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,6 +103,9 @@ def _indented(part: RenderableType) -> Padding:
 
 
 def _expected(plan: Plan) -> str:
+    if isinstance(plan, ImagePlan):
+        return _expected_image(plan)
+    assert isinstance(plan, ClipPlan)  # noqa: S101 - there are two kinds
     made = plan.expected
     parts = (
         f"{made.container}, {made.video_codec} {made.width_px}x{made.height_px}",
@@ -113,6 +116,16 @@ def _expected(plan: Plan) -> str:
         f"at most {made.max_bytes / 1e6:g} MB",
     )
     return ", ".join(parts)
+
+
+def _expected_image(plan: ImagePlan) -> str:
+    made = plan.expected
+    parts = [f"{made.container.upper()} {made.width_px}x{made.height_px}"]
+    if plan.ratio != "adaptive":
+        parts.append(plan.ratio)
+    if plan.encoding is not None and made.container == "jpeg":
+        parts.append(f"quality {plan.encoding.quality}, 4:4:4")
+    return ", ".join([*parts, f"at most {made.max_bytes / 1e6:g} MB"])
 
 
 def _price(price: Price) -> str:

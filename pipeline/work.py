@@ -88,7 +88,7 @@ def consider(task: Task, request: Request) -> Look:
         return replace(found, status=Status.FAILED, problem=_surprise(error))
     if isinstance(decision, Rejection):
         return replace(_rejected(InputRejected(decision.reasons)), facts=found.facts)
-    output = _output(task, request, decision)
+    output = _output(task, decision)
     return replace(found, plan=decision, reasons=decision.reasons, output=output)
 
 
@@ -102,8 +102,11 @@ def _surprise(error: Exception) -> Problem:
     return Problem(code=INTERNAL, message=text, detail=traceback.format_exc())
 
 
-def _output(task: Task, request: Request, plan: Plan) -> Path:
-    extension = request.profile.target.container
+_EXTENSIONS = {"jpeg": "jpg"}
+
+
+def _output(task: Task, plan: Plan) -> Path:
+    extension = _EXTENSIONS.get(plan.expected.container, plan.expected.container)
     if plan.route is Route.KEEP:
         if not task.target.always_writes:
             return task.source

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         PreparationFailed,
         ProfileInvalid,
     )
-    from preprocess.facts import Facts, Kind
+    from preprocess.facts import Facts, Kind, StillImage
     from preprocess.front import (
         Prepared,
         plan_file,
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
         process_file,
         process_file_async,
     )
+    from preprocess.geometry import Gravity
     from preprocess.intent import (
         AudioChoice,
         Fit,
         Intent,
         Limits,
         Mode,
+        Resolution,
         Role,
         Short,
         VerifyLevel,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
         parse_window,
     )
     from preprocess.naming import distinct_stems
-    from preprocess.plan import Plan, Price, Reason, Rejection, Route
+    from preprocess.plan import ClipPlan, ImagePlan, Plan, Price, Reason, Rejection, Route
     from preprocess.planner import decide
     from preprocess.profiles import Profile
     from preprocess.profiles.load import load_profile, profile_names
@@ -69,10 +71,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "AudioChoice",
+    "ClipPlan",
     "ClipreadyError",
     "Facts",
     "FailureCode",
     "Fit",
+    "Gravity",
+    "ImagePlan",
     "InputRejected",
     "Intent",
     "Kind",
@@ -90,11 +95,13 @@ __all__ = [
     "Reason",
     "Rejection",
     "Report",
+    "Resolution",
     "Role",
     "Route",
     "Short",
     "Stage",
     "Status",
+    "StillImage",
     "Target",
     "VerifyLevel",
     "Window",
@@ -126,17 +133,18 @@ _HOMES = {
     "errors": (
         *("ClipreadyError", "FailureCode", "InputRejected", "PreparationFailed", "ProfileInvalid"),
     ),
-    "facts": ("Facts", "Kind"),
+    "facts": ("Facts", "Kind", "StillImage"),
+    "geometry": ("Gravity",),
     "front": (
         *("Prepared", "plan_file", "plan_file_async", "prepare_file", "prepare_file_async"),
         *("probe_file", "probe_file_async", "process_file", "process_file_async"),
     ),
     "intent": (
-        *("AudioChoice", "Fit", "Intent", "Limits", "Mode", "Role", "Short", "VerifyLevel"),
-        *("Window", "WindowKind", "parse_window"),
+        *("AudioChoice", "Fit", "Intent", "Limits", "Mode", "Resolution", "Role", "Short"),
+        *("VerifyLevel", "Window", "WindowKind", "parse_window"),
     ),
     "naming": ("distinct_stems",),
-    "plan": ("Plan", "Price", "Reason", "Rejection", "Route"),
+    "plan": ("ClipPlan", "ImagePlan", "Plan", "Price", "Reason", "Rejection", "Route"),
     "planner": ("decide",),
     "profiles": ("Profile",),
     "profiles.load": ("load_profile", "profile_names"),

@@ -189,6 +189,26 @@ class AudioTrack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StillImage:
+    """A still image, or the first frame of an animated one; nothing of it was decoded."""
+
+    stored: Size
+    displayed: Size
+    """Turned upright."""
+    orientation: Orientation
+    """What the file says is still to be turned after decoding; HEIF decoders have done it."""
+    mode: str
+    """Pillow's name: ``RGB``, ``L``, ``P``, ``CMYK``, ``I;16`` …"""
+    bit_depth: int
+    alpha: bool
+    animated: bool
+    profile_name: str | None
+    """Description of the ICC profile; ``None`` where there is none."""
+    srgb: bool
+    """No profile, or one that does what sRGB does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFacts:
     """One stream of the container, used or not."""
 
@@ -219,6 +239,7 @@ class Facts:
     index: IndexPlace = IndexPlace.NONE
     video: VideoTrack | None = None
     audio: AudioTrack | None = None
+    image: StillImage | None = None
     streams: tuple[StreamFacts, ...] = ()
     private_metadata: tuple[str, ...] = ()
     encrypted: bool = False

@@ -37,6 +37,22 @@ class Box:
     size: Size
 
 
+class Gravity(StrEnum):
+    """Which part of a picture is kept when it is cropped."""
+
+    CENTRE = "centre"
+    NORTH = "north"
+    NORTH_EAST = "north_east"
+    EAST = "east"
+    SOUTH_EAST = "south_east"
+    SOUTH = "south"
+    SOUTH_WEST = "south_west"
+    WEST = "west"
+    NORTH_WEST = "north_west"
+    AUTO = "auto"
+    """Where the detail is."""
+
+
 class Orientation(StrEnum):
     """The eight ways a stored picture can be meant to be shown (ISO/IEC 14496-12 matrix)."""
 

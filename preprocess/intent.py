@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from preprocess.geometry import Gravity
+
 
 class Role(StrEnum):
     """What a file is for."""
@@ -84,6 +86,13 @@ class VerifyLevel(StrEnum):
     FULL = "full"
 
 
+class Resolution(StrEnum):
+    """Of the clip that a frame is made for."""
+
+    P480 = "480p"
+    P720 = "720p"
+
+
 class Limits(StrEnum):
     """Which accept table of the profile holds; each includes the one before it."""
 
@@ -115,7 +124,11 @@ class Intent:
     ratio: str = "adaptive"
     """``adaptive`` keeps the shape unless a limit forbids it, otherwise ``W:H``."""
     fit: Fit | None = None
-    """``None``: video is padded."""
+    """``None``: frames are cropped, everything else is padded."""
+    gravity: Gravity = Gravity.CENTRE
+    """Which part of an image is kept where it is cropped."""
+    resolution: Resolution = Resolution.P720
+    """Of the generated clip, which first and last frames have to match."""
     window: Window | None = None
     """``None``: the tail for extend, the head for everything else."""
     short: Short = Short.REJECT
@@ -128,6 +141,15 @@ class Intent:
         if self.role is not None:
             return self.role
         return _MODE_ROLES[self.mode or Mode.EDIT]
+
+    @property
+    def role_of_image(self) -> Role:
+        """The role after defaults, for a still image."""
+        if self.role is not None:
+            return self.role
+        if self.mode is Mode.REFERENCE:
+            return Role.REFERENCE_IMAGE
+        return _MODE_ROLES[self.mode or Mode.I2V_FIRST]
 
     @property
     def wanted_window(self) -> Window:

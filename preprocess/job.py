@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from preprocess.facts import Facts
 from preprocess.intent import VerifyLevel, Window
-from preprocess.plan import Plan
+from preprocess.plan import ClipPlan, ImagePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Probed:
 class ExecuteRequest:
     """A plan and all an engine needs beside the descriptor of the source."""
 
-    plan: Plan
+    plan: ClipPlan
     opening: Opening
     audio_offset_s: Fraction
     threads: int
@@ -61,6 +61,35 @@ class Outcome:
     """Of each copied picture in decode order, framing and parameter sets apart."""
     sound_digests: tuple[str, ...] = ()
     """Of each copied sound packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """A plan for a still image; its source is the descriptor."""
+
+    plan: ImagePlan
+    container: str
+    path: str
+    """Hidden temporary that exists and is ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOutcome:
+    """What was written of an image."""
+
+    quality: int | None
+    """Of a JPEG made anew."""
+    pixels: str | None = None
+    """Digest of the decoded source, where its pixels were to stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMeasured:
+    """An image result, measured anew."""
+
+    facts: Facts
+    pixels: str | None
+    """Digest of its decoded pixels; ``None`` if they cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

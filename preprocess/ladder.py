@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from preprocess import publish
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
-from preprocess.plan import Plan, Reason, Rejection, Route
+from preprocess.plan import ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
-from preprocess.task import GIB, MIB, Stage, Task, call, loaded, probe_budget
+from preprocess.task import GIB, MIB, Stage, Task, call, corrupt, loaded, probe_budget
 from preprocess.verify import Check, check_result
 from preprocess.worker.client import Budget, Worker
 from preprocess.worker.protocol import OperationError
@@ -34,7 +34,7 @@ def until_verified(
     """Carry out the plan; what misses falls to the next costlier route, and says so."""
     tries = 0
     while True:
-        assert task.plan is not None  # noqa: S101 - the caller has decided
+        assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
         assert task.facts is not None  # noqa: S101 - and measured before
         try:
             measured, checks = _attempt(task, taken, worker, path)
@@ -75,7 +75,7 @@ def _attempt(
     task: Task, taken: Intake, worker: Worker, path: Path
 ) -> tuple[Measured, tuple[Check, ...]]:
     plan, probed = task.plan, task.probed
-    assert plan is not None  # noqa: S101 - `until_verified` has looked
+    assert isinstance(plan, ClipPlan)  # noqa: S101 - `until_verified` has looked
     assert probed is not None  # noqa: S101 - a plan needs a probe
     assert probed.opening is not None  # noqa: S101 - what cannot be opened is rejected
     offset_s = probed.facts.audio.offset_s if probed.facts.audio else Fraction(0)
@@ -110,23 +110,23 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     Raises:
         InputRejected: not all of them can be decoded.
     """
-    assert task.plan is not None  # noqa: S101 - the caller has decided
+    assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
     with task.timed("verify"):
         measured = _measured(task, worker, task.plan, taken.fd)
     there, wanted = measured.decoded, measured.to_decode
     if there < wanted:
         text = f"{there} of {wanted} pictures can be decoded"
-        raise InputRejected([_corrupt(text, there, wanted)])
+        raise InputRejected([corrupt(text, there, wanted)])
 
 
-def _measure(task: Task, worker: Worker, plan: Plan, path: Path) -> Measured:
+def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured:
     with publish.target_errors(path):
         result = path.open("rb", buffering=0)
     with result:
         return _measured(task, worker, plan, result.fileno())
 
 
-def _measured(task: Task, worker: Worker, plan: Plan, fd: int) -> Measured:
+def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
     request = VerifyRequest(
         level=task.intent.verify,
         copied=plan.route is not Route.ENCODE,
@@ -145,7 +145,7 @@ def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
     return (Check(name="accepted", ok=route == "keep", measured=reasons or route),)
 
 
-def _execute_budget(task: Task, plan: Plan) -> Budget:
+def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     threads = task.options.thread_count
     assert task.facts is not None  # noqa: S101 - planned from them
     video = task.facts.video
@@ -178,8 +178,8 @@ def _after_failure(task: Task, error: OperationError) -> None:
         _decide_again(task, plan.route)
     elif plan.route is Route.ENCODE:
         said = error.details
-        corrupt = _corrupt(error.message, said.get("readable"), said.get("expected"))
-        raise InputRejected([corrupt]) from error
+        reason = corrupt(error.message, said.get("readable"), said.get("expected"))
+        raise InputRejected([reason]) from error
     else:
         _next_route(task)
 
@@ -197,19 +197,7 @@ def _decide_again(task: Task, at_least: Route) -> None:
     task.plan = decision
 
 
-def _corrupt(measured: str, readable: object, expected: object) -> Reason:
-    return Reason(
-        rule="input.corrupt",
-        measured=measured,
-        limit="all of them",
-        value=readable if isinstance(readable, int) else None,
-        limit_value=expected if isinstance(expected, int) else None,
-        unit="pictures",
-        fix="export or download the file again",
-    )
-
-
-def _slower(plan: Plan, size_bytes: int) -> Plan:
+def _slower(plan: ClipPlan, size_bytes: int) -> ClipPlan:
     """The same plan at a rate that should fit the byte cap."""
     encoding = plan.encoding
     assert encoding is not None  # noqa: S101 - only an encode is repeated
@@ -217,7 +205,7 @@ def _slower(plan: Plan, size_bytes: int) -> Plan:
     return replace(plan, encoding=replace(encoding, max_rate_bps=ceiling, buffer_bits=ceiling))
 
 
-def _over_the_cap(measured: Measured, plan: Plan) -> Reason:
+def _over_the_cap(measured: Measured, plan: ClipPlan) -> Reason:
     size, cap = measured.facts.size_bytes, plan.expected.max_bytes
     return Reason(
         rule="file.byte_cap",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fractions import Fraction
 
-from preprocess.geometry import Box, Orientation, Size
+from preprocess.geometry import Box, Gravity, Orientation, Size
 
 
 class Route(IntEnum):
@@ -127,13 +127,43 @@ class VideoEncoding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEncoding:
+    """Everything the image engine needs to know; neutral to the library."""
+
+    orientation: Orientation
+    """What is still to be turned after decoding."""
+    crop: Size | None
+    """Region of the upright picture that is kept, in its pixels; ``None`` keeps all."""
+    gravity: Gravity
+    """Where that region lies."""
+    scaled: Size
+    """Size of the picture inside the result."""
+    canvas: Size
+    """Size of the result; larger than ``scaled`` where it is padded."""
+    blur: bool
+    """Padded with a blurred copy of the picture instead of black."""
+    convert: bool
+    """Colours go through the ICC profile."""
+    quality: int
+    """Of a JPEG; lowered to meet the byte cap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What the result must turn out to be when it is measured anew."""
 
     route: Route
     container: str
+    """Of an image its format."""
     width_px: int
     height_px: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedClip(Expected):
+    """`Expected` of a clip."""
+
     frame_rate: Fraction
     frames: int
     duration_s: Fraction
@@ -143,7 +173,6 @@ class Expected:
     video_codec: str
     pixel_format: str | None
     audio_codec: str | None
-    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +182,24 @@ class Plan:
     route: Route
     reasons: tuple[Reason, ...]
     expected: Expected
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePlan(Plan):
+    """`Plan` for a still image."""
+
+    ratio: str
+    """The nominal ratio of a frame, ``16:9``; of a reference ``adaptive``."""
+    encoding: ImageEncoding | None
+    """Set for ``encode``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPlan(Plan):
+    """`Plan` for a clip."""
+
+    expected: ExpectedClip
     start_s: Fraction
     """Window start, from the first shown picture of the source."""
     video_stream: int
@@ -168,7 +215,6 @@ class Plan:
     """``False``: the container stores no presentation times, so pictures are only counted."""
     short: ShortAction
     audio: AudioPlan
-    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.encoding import video_encoding
+from preprocess.image_planner import decide_image
 from preprocess.intent import Intent, Short
 from preprocess.plan import (
     AudioAction,
     AudioPlan,
-    Expected,
+    ClipPlan,
+    ExpectedClip,
     Plan,
     Price,
     Reason,
@@ -70,6 +72,8 @@ def decide(
 
     *at_least* excludes cheaper routes, after one of them failed its verification.
     """
+    if facts.image is not None and facts.fault is None:
+        return decide_image(facts, profile, intent, at_least=at_least)
     objections = file.input_objections(facts)
     if facts.video is None or facts.fault is not None:
         return Rejection(reasons=tuple(objections))
@@ -136,7 +140,7 @@ def _no_copy(case: Case, route: Route) -> list[Change]:
     ]
 
 
-def _plan(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> Plan:
+def _plan(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> ClipPlan:
     if route is Route.KEEP:
         return _keep(case, profile)
     if route is Route.ENCODE:
@@ -144,16 +148,16 @@ def _plan(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
     return _copy(case, profile, route, reasons)
 
 
-def _priced(plan: Plan, profile: Profile) -> Plan:
+def _priced(plan: ClipPlan, profile: Profile) -> ClipPlan:
     seconds = plan.expected.duration_s
     price = Price(seconds=seconds, usd_per_second=profile.price(seconds, with_video=True))
     return replace(plan, price=price)
 
 
-def _keep(case: Case, profile: Profile) -> Plan:
+def _keep(case: Case, profile: Profile) -> ClipPlan:
     video, chosen, facts = case.video, case.chosen, case.facts
     rate = chosen.rate or Fraction(0)
-    expected = Expected(
+    expected = ExpectedClip(
         route=Route.KEEP,
         container=facts.container or "",
         width_px=video.displayed.width,
@@ -167,7 +171,7 @@ def _keep(case: Case, profile: Profile) -> Plan:
         audio_codec=facts.audio.codec if facts.audio else None,
         max_bytes=case.accept.max_bytes,
     )
-    plan = Plan(
+    plan = ClipPlan(
         route=Route.KEEP,
         reasons=(),
         expected=expected,
@@ -197,13 +201,13 @@ def _cap_s(case: Case) -> Fraction:
     return case.accept.max_duration_s
 
 
-def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> Plan:
+def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> ClipPlan:
     video, chosen = case.video, case.chosen
     audio = sound.plan_audio(case, ShortAction.NONE)
     assert chosen.slice is not None  # noqa: S101 - `_no_copy` has looked
     assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
     too_large = case.facts.size_bytes > case.accept.max_bytes
-    expected = Expected(
+    expected = ExpectedClip(
         route=route,
         container=case.target.container,
         width_px=video.displayed.width,
@@ -217,7 +221,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
         audio_codec=_audio_codec(case, audio),
         max_bytes=case.target.max_bytes if too_large else case.accept.max_bytes,
     )
-    plan = Plan(
+    plan = ClipPlan(
         route=route,
         reasons=reasons,
         expected=expected,
@@ -234,7 +238,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
     return _priced(plan, profile)
 
 
-def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> Plan:
+def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> ClipPlan:
     video, chosen, target = case.video, _capped(case), case.target
     assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
     shape = target_picture(video, target.size_limits, case.intent, _rendered_sizes(profile))
@@ -244,7 +248,7 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> Plan:
     frames = _filled(case, chosen, short)
     duration_s = frames / chosen.rate
     encoding = video_encoding(video, chosen, shape, target, duration_s, audio)
-    expected = Expected(
+    expected = ExpectedClip(
         route=Route.ENCODE,
         container=target.container,
         width_px=shape.canvas.width,
@@ -258,7 +262,7 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> Plan:
         audio_codec=_audio_codec(case, audio),
         max_bytes=target.max_bytes,
     )
-    plan = Plan(
+    plan = ClipPlan(
         route=Route.ENCODE,
         reasons=reasons,
         expected=expected,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from preprocess import intake, naming, publish
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
+from preprocess.image_ladder import until_image_verified
 from preprocess.intent import VerifyLevel
 from preprocess.ladder import check_all_decodes, until_verified
-from preprocess.plan import Plan, Reason, Rejection, Route
+from preprocess.plan import ClipPlan, ImagePlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.profiles.load import load_profile
 from preprocess.receipt import written
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from preprocess.facts import Facts
     from preprocess.intent import Intent
     from preprocess.verify import Check
+
+
+_IMAGE_ENDINGS = {"jpeg": ("jpg", "jpeg"), "png": ("png",)}
 
 
 def report_facts(
@@ -143,15 +147,35 @@ def _prepare(task: Task, taken: intake.Intake, worker: Worker, target: Target) -
         raise InputRejected(decision.reasons)
     task.plan = decision
     if decision.route is Route.KEEP:
-        if task.intent.verify is VerifyLevel.FULL:
+        if task.intent.verify is VerifyLevel.FULL and isinstance(decision, ClipPlan):
             check_all_decodes(task, taken, worker)
         return _keep(task, taken, target)
+    if isinstance(decision, ImagePlan):
+        return _prepare_image(task, taken, worker, target)
     extension = task.profile.target.container
     output = target.path_for(task.source, extension)
     _check_targets(task, target, output, (extension,))
     with publish.temporary(output) as path:
         measured, checks = until_verified(task, taken, worker, path)
         return _publish(task, taken, path, output, measured.facts, checks, worker)
+
+
+def _prepare_image(task: Task, taken: intake.Intake, worker: Worker, target: Target) -> Report:
+    output = _image_output(task, target)
+    with publish.temporary(output) as path:
+        facts, checks = until_image_verified(task, taken, worker, path)
+        # A PNG that was too large has become a JPEG meanwhile.
+        output = _image_output(task, target)
+        return _publish(task, taken, path, output, facts, checks, worker)
+
+
+def _image_output(task: Task, target: Target) -> Path:
+    """Where the result goes, by its format; nothing there may be in the way."""
+    assert task.plan is not None  # noqa: S101 - planned before
+    endings = _IMAGE_ENDINGS[task.plan.expected.container]
+    output = target.path_for(task.source, endings[0])
+    _check_targets(task, target, output, endings)
+    return output
 
 
 def _check_targets(task: Task, target: Target, output: Path, extensions: tuple[str, ...]) -> None:
@@ -183,8 +207,9 @@ def _keep(task: Task, taken: intake.Intake, target: Target) -> Report:
     extension = task.source.suffix.lstrip(".") or task.profile.target.container
     output = target.path_for(task.source, extension)
     # The name may be wrong about the bytes, which stay as they are: either ending will do.
-    container = task.facts.container if task.facts is not None else None
-    _check_targets(task, target, output, (container or extension, extension))
+    container = (task.facts.container if task.facts is not None else None) or extension
+    endings = _IMAGE_ENDINGS.get(container, (container,))
+    _check_targets(task, target, output, (*endings, extension))
     with publish.temporary(output) as path:
         with task.timed("execute"):
             publish.copy_into(taken.fd, path)

@@ -7,8 +7,16 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
-from preprocess.facts import AudioTrack, Facts, VideoTrack
-from preprocess.plan import Plan, Reason, Rejection
+from preprocess.facts import AudioTrack, Facts, StillImage, VideoTrack
+from preprocess.plan import (
+    ClipPlan,
+    Expected,
+    ExpectedClip,
+    ImagePlan,
+    Plan,
+    Reason,
+    Rejection,
+)
 from preprocess.timing import clean_ends, find_cadence
 from preprocess.verify import Check
 from preprocess.window import shown_packets
@@ -87,6 +95,7 @@ def facts_data(facts: Facts) -> dict[str, object]:
         "index": facts.index.value,
         "encrypted": facts.encrypted,
         **_video_data(video),
+        **(_image_data(facts.image) if facts.image else {}),
         **_audio_data(audio),
         "streams": [
             {
@@ -106,6 +115,23 @@ def facts_data(facts: Facts) -> dict[str, object]:
             "frame_rate": rate(video.frame_rate_from_header) if video else None,
         },
         "bytes_read": facts.bytes_read,
+    }
+
+
+def _image_data(image: StillImage) -> dict[str, object]:
+    return {
+        "width_px": image.displayed.width,
+        "height_px": image.displayed.height,
+        "coded_width_px": image.stored.width,
+        "coded_height_px": image.stored.height,
+        "rotation_deg": image.orientation.rotation_deg,
+        "mirrored": image.orientation.mirrored,
+        "pixel_format": image.mode,
+        "bit_depth": image.bit_depth,
+        "alpha": image.alpha,
+        "animated": image.animated,
+        "color_profile": image.profile_name,
+        "srgb": image.srgb,
     }
 
 
@@ -217,25 +243,19 @@ def reason_data(reason: Reason) -> dict[str, object]:
 
 
 def plan_data(plan: Plan) -> dict[str, object]:
-    """A plan for JSON."""
-    expected = plan.expected
+    """A plan for JSON; what an image does not have is ``null``."""
+    clip = plan if isinstance(plan, ClipPlan) else None
+    image = plan if isinstance(plan, ImagePlan) else None
+    encoding = image.encoding if image else None
     return {
         "route": plan.route.label,
-        "start_s": seconds(plan.start_s),
-        "expected": {
-            "container": expected.container,
-            "width_px": expected.width_px,
-            "height_px": expected.height_px,
-            "frame_rate": rate(expected.frame_rate),
-            "frames": expected.frames,
-            "duration_s": seconds(expected.duration_s),
-            "video_codec": expected.video_codec,
-            "pixel_format": expected.pixel_format,
-            "audio_codec": expected.audio_codec,
-            "max_bytes": expected.max_bytes,
-        },
-        "audio": plan.audio.action.value,
-        "short": plan.short.value,
+        "start_s": seconds(clip.start_s) if clip else None,
+        "expected": _expected_data(plan.expected, clip.expected if clip else None),
+        "audio": clip.audio.action.value if clip else None,
+        "short": clip.short.value if clip else None,
+        "ratio": image.ratio if image else None,
+        "quality": encoding.quality if encoding and plan.expected.container == "jpeg" else None,
+        "chroma": "4:4:4" if encoding and plan.expected.container == "jpeg" else None,
         "price": None
         if plan.price is None
         else {
@@ -246,6 +266,21 @@ def plan_data(plan: Plan) -> dict[str, object]:
                 for name, per_s in plan.price.usd_per_second.items()
             },
         },
+    }
+
+
+def _expected_data(expected: Expected, clip: ExpectedClip | None) -> dict[str, object]:
+    return {
+        "container": expected.container,
+        "width_px": expected.width_px,
+        "height_px": expected.height_px,
+        "frame_rate": rate(clip.frame_rate) if clip else None,
+        "frames": clip.frames if clip else None,
+        "duration_s": seconds(clip.duration_s) if clip else None,
+        "video_codec": clip.video_codec if clip else None,
+        "pixel_format": clip.pixel_format if clip else None,
+        "audio_codec": clip.audio_codec if clip else None,
+        "max_bytes": expected.max_bytes,
     }
 
 

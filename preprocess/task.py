@@ -16,7 +16,7 @@ from preprocess.errors import FailureCode, PreparationFailed
 from preprocess.facts import Facts
 from preprocess.intent import Intent
 from preprocess.job import Probed, ProbeRequest
-from preprocess.plan import Plan, Route
+from preprocess.plan import Plan, Reason, Route
 from preprocess.profiles import Profile
 from preprocess.report import Attempt
 from preprocess.worker import failures
@@ -210,3 +210,16 @@ def loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:
 
 
 _KNOWN = {"source_damaged", "plan_mismatch", "sound_lost", "invalid_data"}
+
+
+def corrupt(measured: str, readable: object, expected: object) -> Reason:
+    """Why an input that opens is refused all the same."""
+    return Reason(
+        rule="input.corrupt",
+        measured=measured,
+        limit="all of them",
+        value=readable if isinstance(readable, int) else None,
+        limit_value=expected if isinstance(expected, int) else None,
+        unit="pictures",
+        fix="export or download the file again",
+    )

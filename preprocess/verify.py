@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from preprocess.facts import EditShape, Facts, IndexPlace, VideoTrack
 from preprocess.geometry import Orientation
-from preprocess.plan import Expected, Plan, Route
+from preprocess.plan import ClipPlan, ExpectedClip, Route
 from preprocess.rules.sound import UNNOTICED_S
 from preprocess.timing import seconds_text
 
@@ -27,7 +27,7 @@ class Check:
     measured: str
 
 
-def check_result(plan: Plan, outcome: Outcome, measured: Measured) -> tuple[Check, ...]:
+def check_result(plan: ClipPlan, outcome: Outcome, measured: Measured) -> tuple[Check, ...]:
     """Compare *measured* with everything *plan* expects."""
     facts, video = measured.facts, measured.facts.video
     if video is None:
@@ -41,7 +41,7 @@ def check_result(plan: Plan, outcome: Outcome, measured: Measured) -> tuple[Chec
     )
 
 
-def _picture(expected: Expected, video: VideoTrack) -> Iterator[Check]:
+def _picture(expected: ExpectedClip, video: VideoTrack) -> Iterator[Check]:
     size = f"{video.displayed}"
     yield _same("size", f"{expected.width_px}x{expected.height_px}", size)
     upright = video.orientation is Orientation.NORMAL and video.sample_aspect == 1
@@ -54,7 +54,7 @@ def _picture(expected: Expected, video: VideoTrack) -> Iterator[Check]:
         yield Check(name="colour_tags", ok=right, measured=", ".join(str(tag) for tag in tags))
 
 
-def _clock(expected: Expected, facts: Facts, video: VideoTrack) -> Iterator[Check]:
+def _clock(expected: ExpectedClip, facts: Facts, video: VideoTrack) -> Iterator[Check]:
     yield _same("frames", expected.frames, len(video.table.pts))
     yield Check(
         name="time_stamps",
@@ -87,7 +87,7 @@ def _on_grid(video: VideoTrack, rate: Fraction) -> bool:
     return all(pts == n * step for n, pts in enumerate(sorted(table.pts)))
 
 
-def _sound(expected: Expected, facts: Facts) -> Iterator[Check]:
+def _sound(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
     audio = facts.audio
     yield _same("audio_codec", expected.audio_codec, audio.codec if audio else None)
     if audio is None:
@@ -99,7 +99,7 @@ def _sound(expected: Expected, facts: Facts) -> Iterator[Check]:
     yield Check(name="audio_edit_list", ok=plain, measured=audio.edit.value)
 
 
-def _file(expected: Expected, facts: Facts) -> Iterator[Check]:
+def _file(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
     yield _same("container", expected.container, facts.container)
     yield _same("index", IndexPlace.FIRST.value, facts.index.value)
     tracks = 1 if expected.audio_codec is None else 2
@@ -116,7 +116,7 @@ def _file(expected: Expected, facts: Facts) -> Iterator[Check]:
     )
 
 
-def _content(plan: Plan, outcome: Outcome, measured: Measured) -> Iterator[Check]:
+def _content(plan: ClipPlan, outcome: Outcome, measured: Measured) -> Iterator[Check]:
     if plan.route is not Route.ENCODE:
         same = outcome.picture_digests == measured.picture_digests
         yield Check(

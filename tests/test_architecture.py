@@ -57,6 +57,7 @@ CALLER = {
     "preprocess.naming",
     "preprocess.prepare",
     "preprocess.ladder",
+    "preprocess.image_ladder",
     "preprocess.task",
     "preprocess.profiles",
     "preprocess.profiles.compiled",
@@ -75,7 +76,9 @@ CALLER = {
 }
 """In the process of whoever calls us: may touch disk and processes, never a stranger's bytes."""
 
-WORKER = below("preprocess.native", "preprocess.probe", "preprocess.engines") | {
+WORKER = below(
+    "preprocess.native", "preprocess.pixels", "preprocess.probe", "preprocess.engines"
+) | {
     "preprocess.worker.__main__",
     "preprocess.worker.limits",
     "preprocess.worker.operations",
@@ -180,7 +183,7 @@ def test_nobody_outside_imports_the_workers_side(module: str) -> None:
 
 # --- what is loaded ------------------------------------------------------------------------------
 
-DECODERS = {"av", "PIL"}
+DECODERS = {"av", "PIL", "pillow_heif"}
 OUTSIDE = {"httpx", "typer", "rich", "click"}
 
 

@@ -34,7 +34,7 @@ SOURCES = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted((ROOT / "preprocess").rglob("*.py"))
 )
 
-RULE = re.compile(r"\b(?:input|window|video|audio|file)\.[a-z_]+")
+RULE = re.compile(r"\b(?:input|image|window|video|audio|file)\.[a-z_]+")
 # Objects whose keys are names of something else, and so not part of the contract.
 NAMED_BY_DATA = {"usd", "usd_per_second", "versions", "sources"}
 TO = "\N{EN DASH}"

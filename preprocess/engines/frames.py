@@ -21,7 +21,7 @@ from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Opening, Outcome
 from preprocess.native import arm_decoder, open_input, seek_before, tick_s, video_stream
-from preprocess.plan import Plan, ShortAction, VideoEncoding
+from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class _Stopped(Exception):  # noqa: N818 - not an error, the other side's failur
 def encode_frames(
     fd: int,
     opening: Opening,
-    plan: Plan,
+    plan: ClipPlan,
     path: str,
     *,
     audio_offset_s: Fraction,
@@ -149,7 +149,7 @@ def _run(
     encoding: VideoEncoding,
     target: VideoStream,
     output: OutputContainer,
-    plan: Plan,
+    plan: ClipPlan,
     threads: int,
     progress: Callable[[float], None],
 ) -> int:
@@ -196,7 +196,7 @@ class _Reader:
         source: InputContainer,
         stream: VideoStream,
         sound: SoundCopier | SoundEncoder | None,
-        plan: Plan,
+        plan: ClipPlan,
         opening: Opening,
         threads: int,
     ) -> None:
@@ -322,7 +322,7 @@ def _encode(
     filtered: _Pipe,
     target: VideoStream,
     output: OutputContainer,
-    plan: Plan,
+    plan: ClipPlan,
     progress: Callable[[float], None],
 ) -> int:
     encoding, wanted = plan.encoding, plan.expected.frames

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-    from preprocess.plan import Plan, Slice
+    from preprocess.plan import ClipPlan, Slice
 
 _TAGS = {"hevc": "hvc1", "h264": "avc1"}
 """Sample entries with the parameter sets in the index; QuickTime plays no others."""
@@ -31,7 +31,7 @@ _TAGS = {"hevc": "hvc1", "h264": "avc1"}
 def copy_packets(
     fd: int,
     opening: Opening,
-    plan: Plan,
+    plan: ClipPlan,
     path: str,
     *,
     audio_offset_s: Fraction,
@@ -96,7 +96,7 @@ class _PictureCopier:
     """Copies the pictures of a slice and proves that they are the ones that were planned."""
 
     def __init__(
-        self, stream: VideoStream, output: OutputContainer, plan: Plan, piece: Slice
+        self, stream: VideoStream, output: OutputContainer, plan: ClipPlan, piece: Slice
     ) -> None:
         self.stream = stream
         self.digests: list[str] = []

@@ -10,7 +10,7 @@ import av
 
 from preprocess.engines.failures import PlanMismatch, SoundLost
 from preprocess.native import arm_decoder, audio_stream, tick_s
-from preprocess.plan import AudioAction, Plan
+from preprocess.plan import AudioAction, ClipPlan
 from preprocess.probe import nal
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Clock:
 
 
 def sound_track(
-    plan: Plan, source: InputContainer, output: OutputContainer, clock: Clock
+    plan: ClipPlan, source: InputContainer, output: OutputContainer, clock: Clock
 ) -> SoundCopier | SoundEncoder | None:
     """The sound of *plan*, ready to take packets; ``None`` where there is none."""
     if plan.audio.action is AudioAction.DROP or plan.audio.stream is None:
@@ -146,7 +146,7 @@ class SoundEncoder:
     """Decodes, places every sample by its time, and encodes AAC once."""
 
     def __init__(
-        self, plan: Plan, stream: AudioStream, output: OutputContainer, clock: Clock
+        self, plan: ClipPlan, stream: AudioStream, output: OutputContainer, clock: Clock
     ) -> None:
         self.stream = stream
         self.done = False

@@ -23,7 +23,7 @@ class Sniffed:
     @property
     def supported(self) -> bool:
         """Whether we open files of this sort."""
-        return self.demuxer is not None
+        return self.demuxer is not None or (self.kind is Kind.IMAGE and self.container is not None)
 
 
 _IMAGE_BRANDS = {
@@ -99,7 +99,9 @@ def _iso_bmff(head: bytes) -> Sniffed | None:
         return None
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if brand in _IMAGE_BRANDS:
-        return Sniffed(Kind.IMAGE, "heif", None, _IMAGE_BRANDS[brand])
+        compatible = {head[at : at + 4] for at in range(16, min(len(head), 64), 4)}
+        av1 = brand in (b"avif", b"avis") or (brand in (b"mif1", b"msf1") and b"avif" in compatible)
+        return Sniffed(Kind.IMAGE, "avif" if av1 else "heif", None, _IMAGE_BRANDS[brand])
     if brand in _AUDIO_BRANDS:
         return Sniffed(Kind.VIDEO, "mp4", "mov", "MPEG-4 audio")
     if brand == b"qt  " or head[4:8] != b"ftyp":

@@ -86,6 +86,10 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
         supported=sniffed.supported,
         bytes_read=len(head),
     )
+    if sniffed.kind is Kind.IMAGE and sniffed.container is not None:
+        from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
+
+        return Probed(facts=probe_image(fd, facts), opening=None)
     if not sniffed.supported:
         return Probed(facts=facts, opening=None)
     movie = None

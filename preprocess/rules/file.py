@@ -38,8 +38,8 @@ def input_objections(facts: Facts) -> list[Reason]:
             Reason(
                 rule="input.image",
                 measured=facts.description,
-                limit="a video",
-                fix="images are not prepared yet; use a video",
+                limit="JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF",
+                fix="save it as JPEG or PNG",
             )
         ]
     if facts.kind is not Kind.VIDEO or not facts.supported or facts.video is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -12,12 +14,22 @@ from preprocess import wire
 from preprocess.engines.failures import PlanMismatch, SoundLost, SourceDamaged
 from preprocess.engines.frames import encode_frames
 from preprocess.engines.packets import copy_packets
-from preprocess.job import ExecuteRequest, ProbeRequest, VerifyRequest
+from preprocess.intent import Window, WindowKind
+from preprocess.job import (
+    ExecuteRequest,
+    ImageMeasured,
+    ImageRequest,
+    ProbeRequest,
+    VerifyRequest,
+)
 from preprocess.plan import Route
 from preprocess.probe.readback import read_back
 from preprocess.probe.video import probe_descriptor
 from preprocess.worker.protocol import OperationError
 
+_ANY_WINDOW = ProbeRequest(
+    window=Window(kind=WindowKind.HEAD), cap_s=Fraction(0), tail_tolerance_s=Fraction(0)
+)
 Progress = Callable[[float], None]
 
 
@@ -31,7 +43,7 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
     """Carry out a plan into the named temporary."""
     request = wire.load(ExecuteRequest, args["request"])
     plan = request.plan
-    try:
+    with _told():
         if plan.route is Route.ENCODE:
             outcome = encode_frames(
                 fds[0],
@@ -51,6 +63,14 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
                 audio_offset_s=request.audio_offset_s,
                 progress=progress,
             )
+    return {"outcome": wire.dump(outcome)}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Put what an engine found out about the source into words that travel."""
+    try:
+        yield
     except SourceDamaged as error:
         details = {"readable": error.readable, "expected": error.expected}
         msg = "source_damaged"
@@ -64,13 +84,33 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
     except av.InvalidDataError as error:
         msg = "invalid_data"
         raise OperationError(msg, str(error)) from error
-    return {"outcome": wire.dump(outcome)}
 
 
 def verify(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
     """Measure a result."""
     request = wire.load(VerifyRequest, args["request"])
     return {"measured": wire.dump(read_back(fds[0], request, int(args["threads"])))}
+
+
+def prepare_image(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Carry out an image plan into the named temporary."""
+    from preprocess.engines import images  # noqa: PLC0415 - Pillow is for images only
+
+    request = wire.load(ImageRequest, args["request"])
+    with _told():
+        outcome = images.prepare_image(fds[0], request.container, request.plan, request.path)
+    return {"outcome": wire.dump(outcome)}
+
+
+def verify_image(_args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Measure an image result, and decode it."""
+    from preprocess.engines import images  # noqa: PLC0415 - as above
+
+    probed = probe_descriptor(fds[0], _ANY_WINDOW)
+    pixels = None
+    with suppress(SourceDamaged):
+        pixels = images.pixel_digest(fds[0], probed.facts.container or "")
+    return {"measured": wire.dump(ImageMeasured(facts=probed.facts, pixels=pixels))}
 
 
 def versions(_args: dict[str, Any], _fds: list[int], _progress: Progress) -> dict[str, Any]:
@@ -91,5 +131,7 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], list[int], Progress], dict[str, 
     "probe": probe,
     "execute": execute,
     "verify": verify,
+    "prepare_image": prepare_image,
+    "verify_image": verify_image,
     "versions": versions,
 }

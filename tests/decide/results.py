@@ -19,11 +19,11 @@ from preprocess.facts import (
 )
 from preprocess.geometry import Size
 from preprocess.job import Measured, Outcome
-from preprocess.plan import AudioAction, Plan, Route
+from preprocess.plan import AudioAction, ClipPlan, Route
 from tests.decide.clips import Gop, Shape, audio_of, facts_of, gops_of, table_of, video_of
 
 
-def facts_after(plan: Plan, source: Facts) -> Facts:
+def facts_after(plan: ClipPlan, source: Facts) -> Facts:
     """The facts of a perfect result: as large and as long as *plan* allows."""
     if plan.route is Route.KEEP:
         return source
@@ -39,7 +39,7 @@ def facts_after(plan: Plan, source: Facts) -> Facts:
     )
 
 
-def measured(plan: Plan, source: Facts) -> tuple[Outcome, Measured]:
+def measured(plan: ClipPlan, source: Facts) -> tuple[Outcome, Measured]:
     """What the engine says it wrote and what is measured of it."""
     copied = plan.route is not Route.ENCODE
     pictures = tuple(f"picture {n}" for n in range(plan.expected.frames)) if copied else ()
@@ -55,7 +55,7 @@ def measured(plan: Plan, source: Facts) -> tuple[Outcome, Measured]:
     return written, found
 
 
-def _table(plan: Plan, source: PictureTable) -> PictureTable:
+def _table(plan: ClipPlan, source: PictureTable) -> PictureTable:
     rate, frames = plan.expected.frame_rate, plan.expected.frames
     if plan.slice is None:
         return table_of(gops_of(Gop(Shape.PYRAMID, round(2 * rate), 3), frames), rate)
@@ -75,7 +75,7 @@ def _table(plan: Plan, source: PictureTable) -> PictureTable:
     )
 
 
-def _video(plan: Plan, source: Facts) -> VideoTrack:
+def _video(plan: ClipPlan, source: Facts) -> VideoTrack:
     assert source.video is not None
     expected = plan.expected
     table = _table(plan, source.video.table)
@@ -96,7 +96,7 @@ def _video(plan: Plan, source: Facts) -> VideoTrack:
     return replace(track, codec=expected.video_codec, pixel_format=expected.pixel_format)
 
 
-def _audio(plan: Plan, source: Facts) -> AudioTrack | None:
+def _audio(plan: ClipPlan, source: Facts) -> AudioTrack | None:
     """Sound as the engines write it: whole packets, at most one after the picture.
 
     A copy begins with the packet before the first that is heard, hidden.

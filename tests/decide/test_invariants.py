@@ -20,7 +20,7 @@ from preprocess import wire
 from preprocess.facts import Facts, IndexPlace, Kind
 from preprocess.geometry import Size
 from preprocess.intent import Intent, Limits, Window, WindowKind
-from preprocess.plan import AudioAction, Plan, Rejection, Route
+from preprocess.plan import AudioAction, ClipPlan, Plan, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import decision_data, facts_data
 from preprocess.verify import check_result
@@ -40,11 +40,11 @@ MENDABLE = facts(mendable=True)
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
-def planned(found: Facts, profile: Profile, intent: Intent) -> Plan:
+def planned(found: Facts, profile: Profile, intent: Intent) -> ClipPlan:
     """The plan, where there is one."""
     decision = decide(found, profile, intent)
-    assume(isinstance(decision, Plan))
-    assert isinstance(decision, Plan)
+    assume(isinstance(decision, ClipPlan))
+    assert isinstance(decision, ClipPlan)
     return decision
 
 
@@ -146,7 +146,7 @@ def test_a_perfect_result_is_kept_when_it_comes_back(
     again = decide(facts_after(plan, found), profile, replace(intent, window=None))
 
     assert rules(again) == set()
-    assert isinstance(again, Plan)
+    assert isinstance(again, ClipPlan)
     assert again.route is Route.KEEP
 
 
@@ -205,9 +205,9 @@ def is_window_the_same(
 def assert_no_worse(before: Plan | Rejection, after: Plan | Rejection) -> None:
     if isinstance(before, Rejection):
         # Of a rejection only the objections are told, of a plan everything.
-        assert isinstance(after, Plan) or rules(after) <= rules(before)
+        assert isinstance(after, ClipPlan) or rules(after) <= rules(before)
         return
-    assert isinstance(after, Plan)
+    assert isinstance(after, ClipPlan)
     assert after.route <= before.route
     # Why packets cannot be copied is asked only where nothing else needs an encode.
     assert rules(after) - {"video.boundary"} <= rules(before)
@@ -241,6 +241,7 @@ def test_every_costlier_route_can_still_be_planned(
             assert at_least > plan.route
             assert rules(decision) == {"video.size"}
             continue
+        assert isinstance(decision, ClipPlan)
         assert decision.route >= max(at_least, plan.route)
         if plan.expected.duration_s <= profile.target.max_duration_s:
             assert decision.source_pts == plan.source_pts or decision.route is not plan.route
@@ -258,8 +259,8 @@ def test_a_decision_is_reached_whatever_the_facts_are(
 ) -> None:
     decision = decide(found, profile, intent, at_least=at_least)
 
-    assert isinstance(decision, Rejection) == (not isinstance(decision, Plan))
-    assert decision.reasons or (isinstance(decision, Plan) and decision.route <= at_least)
+    assert isinstance(decision, Rejection) == (not isinstance(decision, ClipPlan))
+    assert decision.reasons or (isinstance(decision, ClipPlan) and decision.route <= at_least)
     assert len(set(decision.reasons)) == len(decision.reasons)
     for reason in decision.reasons:
         assert reason.rule.count(".") == 1

@@ -11,7 +11,7 @@ import pytest
 from preprocess.facts import AudioTrack, Dynamic, EditShape, Facts, IndexPlace, StreamFacts
 from preprocess.geometry import Orientation, Size
 from preprocess.intent import AudioChoice, Fit, Intent, Limits, Short
-from preprocess.plan import AudioAction, AudioPlan, Plan, Reason, Rejection, Route, ShortAction
+from preprocess.plan import AudioAction, AudioPlan, ClipPlan, Reason, Rejection, Route, ShortAction
 from preprocess.planner import RULES, decide
 from tests.decide.clips import (
     NTSC_30,
@@ -32,7 +32,7 @@ REJECTED = None
 
 def route_of(found: Facts, intent: Intent | None = None) -> Route | None:
     decision = decide(found, PROFILE, intent or Intent())
-    return decision.route if isinstance(decision, Plan) else REJECTED
+    return decision.route if isinstance(decision, ClipPlan) else REJECTED
 
 
 def reason_of(found: Facts, intent: Intent | None = None) -> Reason:
@@ -49,7 +49,7 @@ def with_sound(**fields: Any) -> Facts:  # noqa: ANN401 - fields of AudioTrack
 
 def audio_plan(found: Facts, intent: Intent | None = None) -> AudioPlan:
     decision = decide(found, PROFILE, intent or Intent())
-    assert isinstance(decision, Plan)
+    assert isinstance(decision, ClipPlan)
     return decision.audio
 
 
@@ -63,7 +63,7 @@ def test_every_rule_looks_at_one_thing_and_says_what() -> None:
 def test_a_clip_inside_everything_is_kept() -> None:
     plan = decide(clip(10), PROFILE, Intent())
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert (plan.route, plan.reasons, plan.audio.action) == (Route.KEEP, (), AudioAction.COPY)
     assert (plan.expected.width_px, plan.expected.height_px) == (1280, 720)
     assert (plan.expected.frames, plan.expected.duration_s) == (300, 10)
@@ -72,7 +72,7 @@ def test_a_clip_inside_everything_is_kept() -> None:
 def test_a_plan_is_priced_by_its_seconds() -> None:
     plan = decide(clip(20, gop=closed(30, 0)), PROFILE, Intent())
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.price is not None
     assert plan.price.seconds == 15
     assert plan.price.usd_per_second == {"480p": 0.167, "720p": 0.359}
@@ -228,18 +228,18 @@ def test_a_short_clip_is_filled_to_two_seconds_if_asked(short: Short, action: Sh
     plan = decide(clip(1), PROFILE, Intent(short=short))
     long_enough = decide(clip(2, coded=Size(1920, 1080)), PROFILE, Intent(short=short))
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert (plan.route, plan.short, plan.expected.frames) == (Route.ENCODE, action, 60)
     assert len(plan.source_pts) == 30
     assert plan.audio.action is (AudioAction.ENCODE if short is Short.LOOP else AudioAction.COPY)
-    assert isinstance(long_enough, Plan)
+    assert isinstance(long_enough, ClipPlan)
     assert (long_enough.short, long_enough.expected.frames) == (ShortAction.NONE, 60)
 
 
 def test_a_fill_is_rounded_up_to_whole_pictures() -> None:
     plan = decide(clip(1, NTSC_30), PROFILE, Intent(short=Short.HOLD))
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.expected.frames == 60
     assert plan.expected.duration_s == Fraction(60 * 1001, 30_000)
 
@@ -260,7 +260,7 @@ def test_the_longest_track_has_the_length_of_its_level(
     found = clip(Fraction(pictures, 30), gop=closed(30, 0))
     plan = decide(found, PROFILE, Intent(limits=limits))
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.route is route
     if route is Route.CUT:
         assert (plan.expected.frames, plan.expected.max_duration_s) == (450, 15)
@@ -273,7 +273,7 @@ def test_a_clip_that_is_only_rewrapped_may_keep_what_is_accepted() -> None:
         Intent(limits=Limits.TRUSTED),
     )
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert (plan.route, plan.expected.frames) == (Route.REWRAP, 453)
     assert plan.expected.max_duration_s == Fraction("15.2")
 
@@ -459,7 +459,7 @@ def test_a_large_file_is_copied_where_what_is_kept_fits() -> None:
     assert rules(decide(fits, PROFILE, Intent())) == {"video.duration", "file.size"}
     assert route_of(does_not) is Route.ENCODE
     plan = decide(fits, PROFILE, Intent(limits=Limits.DOCUMENTED))
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.expected.max_bytes == 200_000_000
 
 
@@ -481,8 +481,8 @@ def test_what_is_too_large_must_become_as_small_as_the_target() -> None:
         for file in (found, replace(found, size_bytes=100_000_000, private_metadata=("make",)))
     )
 
-    assert isinstance(smaller, Plan)
-    assert isinstance(same, Plan)
+    assert isinstance(smaller, ClipPlan)
+    assert isinstance(same, ClipPlan)
     assert (smaller.route, smaller.expected.max_bytes) == (Route.REWRAP, 50_000_000)
     assert (same.route, same.expected.max_bytes) == (Route.REWRAP, 200_000_000)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from preprocess.encoding import LOWEST_VIDEO_BPS, assumed_matrix, level, max_video_rate_bps
 from preprocess.geometry import Box, Orientation, Size, SizeLimits
 from preprocess.intent import Fit, Intent
-from preprocess.plan import AudioAction, AudioPlan, Plan, Rejection, Route, VideoEncoding
+from preprocess.plan import AudioAction, AudioPlan, ClipPlan, Rejection, Route, VideoEncoding
 from preprocess.planner import decide
 from preprocess.shape import TargetPicture, target_picture
 from tests.decide.clips import PROFILE, clip, closed, facts_of, rules, table_of, video_of
@@ -228,7 +228,7 @@ def test_no_size_is_found_where_the_limits_leave_none() -> None:
 
 def encoding_of(found: Facts, intent: Intent | None = None) -> VideoEncoding:
     plan = decide(found, PROFILE, intent or Intent())
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.route is Route.ENCODE
     assert plan.encoding is not None
     return plan.encoding
@@ -354,7 +354,7 @@ def test_the_level_is_the_lowest_with_room(size: Size, rate: int, name: str) -> 
 @given(st.integers(2, 15), st.sampled_from([24, 25, 30, 60]))
 def test_no_level_is_given_more_bits_than_it_has(seconds: int, rate: int) -> None:
     plan = decide(clip(seconds, rate, coded=Size(1600, 1200)), PROFILE, Intent())
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.encoding is not None
     _, bps, buffer = level(plan.encoding.canvas, Fraction(rate))
 

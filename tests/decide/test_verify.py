@@ -11,7 +11,7 @@ import pytest
 from preprocess.facts import EditShape, Facts, IndexPlace, Kind, StreamFacts
 from preprocess.geometry import Orientation, Size
 from preprocess.intent import Intent
-from preprocess.plan import Plan, Route
+from preprocess.plan import ClipPlan, Route
 from preprocess.planner import decide
 from preprocess.verify import check_result
 from tests.decide.clips import PROFILE, clip, closed
@@ -29,10 +29,10 @@ SOURCES = {
 }
 
 
-def carried_out(route: Route) -> tuple[Plan, Outcome, Measured]:
+def carried_out(route: Route) -> tuple[ClipPlan, Outcome, Measured]:
     source = SOURCES[route]
     plan = decide(source, PROFILE, Intent())
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ClipPlan)
     assert plan.route is route
     return plan, *measured(plan, source)
 

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from preprocess.facts import EditShape, Facts, PictureTable, SyncKind
 from preprocess.geometry import Size
 from preprocess.intent import Intent, Limits, Mode, Short, Window, WindowKind, parse_window
-from preprocess.plan import Plan, Route, ShortAction
+from preprocess.plan import ClipPlan, Route, ShortAction
 from preprocess.planner import decide
 from tests.decide.clips import (
     NTSC_24,
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 HEAD, TAIL = Intent(), Intent(mode=Mode.EXTEND)
 
 
-def plan_of(found: Facts, intent: Intent = HEAD) -> Plan:
+def plan_of(found: Facts, intent: Intent = HEAD) -> ClipPlan:
     decision = decide(found, PROFILE, intent)
-    assert isinstance(decision, Plan), rules(decision)
+    assert isinstance(decision, ClipPlan), rules(decision)
     return decision
 
 
-def plan_gops(gops: Sequence[Gop], intent: Intent = HEAD, rate: Fraction | int = 30) -> Plan:
+def plan_gops(gops: Sequence[Gop], intent: Intent = HEAD, rate: Fraction | int = 30) -> ClipPlan:
     table = table_of(gops, rate)
     return plan_of(facts_of(video_of(table), audio_of(length_s(table))), intent)
 
@@ -504,8 +504,8 @@ def test_a_copy_ends_at_a_clean_boundary_of_the_whole_stream(drawn: Clip, intent
     whole, table = drawn.whole, drawn.table
     known = {"duration_s": drawn.length_s, "media_duration_s": drawn.media_s}
     decision = decide(facts_of(video_of(table, **known), container="matroska"), PROFILE, intent)
-    assume(isinstance(decision, Plan))
-    assert isinstance(decision, Plan)
+    assume(isinstance(decision, ClipPlan))
+    assert isinstance(decision, ClipPlan)
     assume(decision.slice is not None)
     assert decision.slice is not None
     copied = set(decision.slice.pts)

@@ -14,6 +14,7 @@ from fixtures import reading, recipes
 from fixtures.clips import make_clip
 from fixtures.spec import ClipSpec, Container, Sound
 from preprocess import (
+    ClipPlan,
     Intent,
     Mode,
     Options,
@@ -71,7 +72,7 @@ def test_copied_sound_is_the_same_from_its_first_sample(
     """AAC's frames overlap: without the one before the start, the first would fade in."""
     source = make_clip(replace(CLIP, sound=sound), tmp_path / "heard.mp4")
     report = prepared(source, intent)
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     assert report.output is not None
     assert (report.plan.route, report.plan.audio.action) == (Route.CUT, AudioAction.COPY)
     first = round(report.plan.start_s * sound.sample_rate) * sound.channels
@@ -106,7 +107,7 @@ def test_a_repeated_clip_repeats_its_sound_in_step(tmp_path: Path) -> None:
     """Sound fills whole packets, and lasts longer than the picture."""
     source = make_clip(replace(CLIP, frames=31, sound=recipes.AAC_44), tmp_path / "short.mp4")
     report = prepared(source, Intent(short=Short.LOOP))
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     assert report.output is not None
     assert report.plan.route is Route.ENCODE
     length_s = 31 / 25

@@ -14,7 +14,7 @@ import pytest
 from fixtures import reading
 from fixtures.boxes import children, dict_of, pack, top_level
 from fixtures.spec import ClipSpec, Container, Timing
-from preprocess import Intent, Options, Status, Target, VerifyLevel, probe_file
+from preprocess import ClipPlan, Intent, Options, Status, Target, VerifyLevel, probe_file
 from tests.faults.support import (
     ENCODE,
     GOP,
@@ -95,7 +95,7 @@ def test_truncation_is_told_at_every_door(door: Door, clip: Copy, folder: Path) 
 def check_no_wrong_picture(outcome: Outcome, hashes: list[str]) -> None:
     """A result holds the source's first pictures, all it promises, each of them whole."""
     assert outcome.report is not None
-    assert outcome.report.plan is not None
+    assert isinstance(outcome.report.plan, ClipPlan)
     assert outcome.report.output is not None
     frames = outcome.report.plan.expected.frames
     assert reading.frame_hashes(outcome.report.output) == hashes[:frames]
@@ -479,7 +479,7 @@ def test_a_hole_of_hours_is_not_filled_with_pictures(
     check_typed(outcome)
     if outcome.status is Status.PREPARED:
         assert outcome.report is not None
-        assert outcome.report.plan is not None
+        assert isinstance(outcome.report.plan, ClipPlan)
         assert outcome.report.plan.expected.frames <= 15 * 60
     else:
         assert os.listdir(folder) == [source.name]  # noqa: PTH208 - names are enough

@@ -65,7 +65,6 @@ STRANGERS: dict[str, tuple[bytes, str, str]] = {
     "photoshop": (b"8BPS\x00\x01" + bytes(20), "input.image", "Photoshop document"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "input.image", "SVG image"),
     "jpeg-2000": (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "input.image", "JPEG 2000 image"),
-    "png": (b"\x89PNG\r\n\x1a\n" + bytes(30), "input.image", "PNG image"),
     "wav": (WAV, "input.audio_only", "WAV audio"),
     "flac": (b"fLaC\x00\x00\x00\x22" + bytes(40), "input.audio_only", "FLAC audio"),
 }

@@ -11,6 +11,7 @@ import pytest
 from fixtures import reading, recipes
 from fixtures.clips import make_clip
 from preprocess import (
+    ClipPlan,
     Intent,
     Limits,
     Mode,
@@ -67,7 +68,7 @@ def prepared(
 def check_pictures(report: Report, source: Path, first: int, step: Fraction) -> None:
     """The pictures of the result are those of the source from *first* on, none lost or moved."""
     assert report.output is not None
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     wanted = [first + int(n / step) for n in range(report.plan.expected.frames)]
     if report.plan.route is Route.ENCODE:
         assert reading.frame_numbers(report.output) == wanted
@@ -92,7 +93,7 @@ def test_a_clip_takes_its_route_and_comes_out_right(
         return
 
     assert report.error is None, report.error
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     assert report.plan.route.label == wanted_route(spec), [r.sentence() for r in report.reasons]
     assert report.output is not None
     assert not report.attempts
@@ -110,7 +111,7 @@ def check_sound(report: Report, spec: ClipSpec, start_s: Fraction) -> None:
     if spec.sound is None:
         return
     assert report.output is not None
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     length = report.plan.expected.duration_s
     begins = max(Fraction(0), spec.sound.start_s - start_s)
     ends = length
@@ -135,7 +136,7 @@ def test_extend_keeps_the_tail(spec: ClipSpec, clips: Path, tmp_path: Path) -> N
 
     assert report.error is None, report.error
     assert report.output is not None
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     assert second_reader.accept_objections(report.output, PROFILE) == []
     first = spec.frames - report.plan.expected.frames
     check_pictures(report, report.input, first, Fraction(1))
@@ -150,7 +151,7 @@ def test_edit_lists_and_skew_are_resolved(spec: ClipSpec, clips: Path, tmp_path:
 
     assert report.error is None, report.error
     assert report.output is not None
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     assert second_reader.accept_objections(report.output, PROFILE) == []
     shown = reading.frame_numbers(report.input, most=1)
     check_pictures(report, report.input, shown[0] or 0, Fraction(1))
@@ -167,7 +168,7 @@ def test_documented_limits_copy_hevc(spec: ClipSpec, clips: Path, tmp_path: Path
     report = prepared(spec, clips, tmp_path, Mode.EDIT, Limits.DOCUMENTED)
 
     assert report.error is None, report.error
-    assert report.plan is not None
+    assert isinstance(report.plan, ClipPlan)
     assert report.plan.route is Route.CUT
     assert report.output is not None
     assert second_reader.accept_objections(report.output, PROFILE, "documented") == []

@@ -1,0 +1,60 @@
+"""The one place where strangers' bytes meet Pillow: every image is opened here, worker only."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pillow_heif
+from PIL import Image, ImageFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_PIXELS = 100_000_000
+# Set here, whatever the process had before: half a JPEG is no image, and Pillow's own check of
+# sizes holds for frames that we do not look at first.
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+Image.MAX_IMAGE_PIXELS = 4 * MAX_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+pillow_heif.register_heif_opener(thumbnails=False)
+pillow_heif.options.DECODE_THREADS = 2
+
+_PLUGINS = {
+    "jpeg": ("JPEG", "MPO"),
+    "png": ("PNG",),
+    "webp": ("WEBP",),
+    "avif": ("AVIF",),
+    "heif": ("HEIF",),
+    "gif": ("GIF",),
+    "bmp": ("BMP",),
+    "tiff": ("TIFF",),
+}
+FORMATS = frozenset(_PLUGINS)
+"""Containers that are opened, by our own recognition of the bytes."""
+TURNED_BY_DECODER = frozenset({"heif", "tiff"})
+"""Pillow 13 turns TIFF when it loads it, libheif HEIF; AVIF's ``irot`` comes as EXIF."""
+
+DAMAGE = (
+    *(OSError, SyntaxError, ValueError, IndexError, KeyError, EOFError, RuntimeError, TypeError),
+    *(AttributeError, OverflowError, ZeroDivisionError, Image.DecompressionBombError),
+    *(Image.DecompressionBombWarning, UserWarning),
+)
+"""What hostile files were seen to raise from Pillow and its plugins; MemoryError stays itself."""
+
+
+@contextmanager
+def open_image(fd: int, container: str) -> Iterator[Image.Image]:
+    """Read the header of the image behind *fd*; pixels come with ``load``.
+
+    Raises:
+        one of `DAMAGE`.
+    """
+    os.lseek(fd, 0, os.SEEK_SET)
+    with (
+        os.fdopen(os.dup(fd), "rb") as file,
+        Image.open(file, formats=_PLUGINS[container]) as image,
+    ):
+        yield image

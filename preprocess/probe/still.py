@@ -1,0 +1,170 @@
+"""Facts of still images, from headers alone."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PIL import ExifTags, Image, ImageCms
+
+from preprocess.facts import StillImage
+from preprocess.geometry import Orientation, Size
+from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
+from preprocess.probe import jpeg, png
+
+if TYPE_CHECKING:
+    from preprocess.facts import Facts
+
+_BY_EXIF = {
+    1: Orientation.NORMAL,
+    2: Orientation.MIRRORED,
+    3: Orientation.HALF_TURN,
+    4: Orientation.UPSIDE_DOWN_MIRRORED,
+    5: Orientation.MIRRORED_COUNTERCLOCKWISE,
+    6: Orientation.CLOCKWISE,
+    7: Orientation.MIRRORED_CLOCKWISE,
+    8: Orientation.COUNTERCLOCKWISE,
+}
+_DEPTHS = {"1": 1, "I": 32, "F": 32}
+_SRGB = re.compile(r"\bs?rgb\b.*(iec ?61966|built-in)|^sRGB", re.IGNORECASE)
+_HARMLESS = {
+    *(ExifTags.Base.Orientation, ExifTags.Base.XResolution, ExifTags.Base.YResolution),
+    *(ExifTags.Base.ResolutionUnit, ExifTags.Base.YCbCrPositioning, ExifTags.Base.ExifOffset),
+    *(ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength, ExifTags.Base.BitsPerSample),
+    *(ExifTags.Base.Compression, ExifTags.Base.PhotometricInterpretation),
+    *(ExifTags.Base.SamplesPerPixel, ExifTags.Base.PlanarConfiguration),
+    *(ExifTags.Base.StripOffsets, ExifTags.Base.StripByteCounts, ExifTags.Base.RowsPerStrip),
+    *(ExifTags.Base.ColorMap, ExifTags.Base.ExtraSamples, ExifTags.Base.SampleFormat),
+    *(ExifTags.Base.InterColorProfile, ExifTags.Base.YCbCrSubSampling, ExifTags.Base.FillOrder),
+    *(ExifTags.Base.NewSubfileType, ExifTags.Base.SubfileType, ExifTags.Base.Predictor),
+    *(ExifTags.Base.ReferenceBlackWhite, ExifTags.Base.WhitePoint),
+    *(ExifTags.Base.PrimaryChromaticities, ExifTags.Base.YCbCrCoefficients),
+    *(ExifTags.Base.TileWidth, ExifTags.Base.TileLength, ExifTags.Base.TileOffsets),
+    *(ExifTags.Base.TileByteCounts, ExifTags.Base.JPEGTables),
+}
+_HARMLESS_INNER = {
+    *(ExifTags.Base.ExifVersion, ExifTags.Base.FlashPixVersion, ExifTags.Base.ColorSpace),
+    *(ExifTags.Base.ComponentsConfiguration, ExifTags.Base.ExifImageWidth),
+    *(ExifTags.Base.ExifImageHeight, ExifTags.Base.ExifInteroperabilityOffset),
+}
+_TOPICS: dict[int, str] = {
+    ExifTags.Base.GPSInfo: "gps",
+    ExifTags.Base.MakerNote: "maker_notes",
+    ExifTags.Base.Make: "camera",
+    ExifTags.Base.Model: "camera",
+    ExifTags.Base.LensModel: "camera",
+    ExifTags.Base.BodySerialNumber: "camera",
+    ExifTags.Base.DateTime: "date",
+    ExifTags.Base.DateTimeOriginal: "date",
+    ExifTags.Base.DateTimeDigitized: "date",
+    ExifTags.Base.Artist: "author",
+    ExifTags.Base.CameraOwnerName: "author",
+    ExifTags.Base.Copyright: "copyright",
+    ExifTags.Base.ImageDescription: "description",
+    ExifTags.Base.UserComment: "comment",
+    ExifTags.Base.Software: "software",
+}
+
+
+def probe_image(fd: int, facts: Facts) -> Facts:
+    """Complete *facts* of the image behind *fd*; damage becomes a fault."""
+    container = facts.container or ""
+    try:
+        with open_image(fd, container) as image:
+            still = _still(image, container)
+            private = _private(image)
+        names, faults = _structure(fd, container)
+    except DAMAGE as error:
+        return replace(facts, fault="input.corrupt", fault_detail=_plain(error))
+    if not still.stored.area:
+        return replace(facts, fault="input.corrupt", fault_detail=f"a picture of {still.stored}")
+    if faults:
+        return replace(facts, fault="input.truncated", fault_detail=faults, image=still)
+    return replace(facts, image=still, private_metadata=tuple(sorted(private | names)))
+
+
+def _plain(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def _still(image: Image.Image, container: str) -> StillImage:
+    stored = Size(image.width, image.height)
+    turn = Orientation.NORMAL if container in TURNED_BY_DECODER else _orientation(image)
+    displayed = Size(stored.height, stored.width) if turn.swaps_sides else stored
+    name, srgb = _profile(image)
+    return StillImage(
+        stored=stored,
+        displayed=displayed,
+        orientation=turn,
+        mode=image.mode,
+        bit_depth=_depth(image),
+        alpha=image.has_transparency_data,
+        animated=container in ("gif", "png", "webp", "avif")
+        and bool(getattr(image, "is_animated", False)),
+        profile_name=name,
+        srgb=srgb,
+    )
+
+
+def _orientation(image: Image.Image) -> Orientation:
+    """What EXIF says; numbers nobody has defined, and texts, say nothing."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except DAMAGE:
+        return Orientation.NORMAL
+    return _BY_EXIF.get(value, Orientation.NORMAL) if isinstance(value, int) else Orientation.NORMAL
+
+
+def _depth(image: Image.Image) -> int:
+    if image.mode.startswith("I;16") or "16B" in str(getattr(image, "tile", "")):
+        return 16
+    return max(_DEPTHS.get(image.mode, 8), image.info.get("bit_depth") or 0)
+
+
+def _profile(image: Image.Image) -> tuple[str | None, bool]:
+    """(description, whether it does what sRGB does)."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return None, image.mode not in ("CMYK", "LAB")
+    try:
+        profile = ImageCms.getOpenProfile(io.BytesIO(data))
+        name = (ImageCms.getProfileDescription(profile) or "").strip() or "a profile without a name"
+        space = profile.profile.xcolor_space.strip()
+    except (*DAMAGE, ImageCms.PyCMSError):
+        return "a broken profile", False
+    plain = space == "RGB" and bool(_SRGB.search(name))
+    return name[:80], plain or (
+        space == "GRAY" and image.mode == "L" and "gamma 2.2" in name.lower()
+    )
+
+
+def _private(image: Image.Image) -> set[str]:
+    """Topics of what EXIF, XMP and the like tell."""
+    found: set[str] = set()
+    try:
+        exif = image.getexif()
+        inner = exif.get_ifd(ExifTags.IFD.Exif)
+        tags = (set(exif) - _HARMLESS) | (set(inner) - _HARMLESS_INNER)
+        found.update(_TOPICS.get(tag, "exif") for tag in tags)
+        if exif.get_ifd(ExifTags.IFD.IFD1):
+            found.add("thumbnail")
+    except DAMAGE:
+        found.add("exif")
+    if image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"):
+        found.add("xmp")
+    if image.info.get("photoshop"):
+        found.add("iptc")
+    if image.info.get("comment"):
+        found.add("comment")
+    return found
+
+
+def _structure(fd: int, container: str) -> tuple[set[str], str | None]:
+    """(what is stored beside the picture, what is missing), where the format is ours to cut."""
+    if container not in ("jpeg", "png"):
+        return set(), None
+    found = (jpeg if container == "jpeg" else png).survey(fd, os.fstat(fd).st_size)
+    return found.private, found.missing

@@ -1,0 +1,379 @@
+"""Still images from upload to result, read again by Pillow in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, ImageCms
+
+from preprocess import (
+    Fit,
+    Gravity,
+    ImagePlan,
+    Intent,
+    Options,
+    Report,
+    Resolution,
+    Role,
+    Route,
+    Status,
+    Target,
+    load_profile,
+    plan_file,
+    probe_file,
+    process_file,
+)
+from tests.images import stills
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROFILE = load_profile("seedance-2-0-mini")
+TURNABLE = ("jpeg", "png", "webp", "tiff")
+
+
+def frame(**more: Any) -> Intent:  # noqa: ANN401 - fields of Intent
+    return Intent(role=Role.FIRST_FRAME, **more)
+
+
+def prepared(source: Path, intent: Intent) -> Report:
+    """The result of work that has to end well, and that is right by its own measure."""
+    report = process_file(
+        source,
+        intent=intent,
+        target=Target(directory=source.parent / "out"),
+        options=Options(force=True),
+    )
+    assert report.error is None, report.error
+    assert report.output is not None
+    again = plan_file(report.output, intent=intent)
+    assert isinstance(again, ImagePlan)
+    assert again.route is Route.KEEP, again.reasons
+    return report
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+# --- turned, once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("container", TURNABLE)
+def test_every_turn_is_made_once(container: str, orientation: int, folder: Path) -> None:
+    stored, exif = stills.turned(stills.picture(640, 360), orientation)
+    source = stills.save(stored, folder / "upload", container, exif=exif)
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    with Image.open(report.output) as result:
+        assert result.size == (1280, 720)
+    for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+        assert stills.far(found, wanted) <= 12
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_turn_of_an_avif_is_made_once(orientation: int, folder: Path) -> None:
+    """Written as ``irot``, which Pillow reports as EXIF."""
+    stored, exif = stills.turned(stills.picture(640, 360), orientation)
+    source = stills.save(stored, folder / "upload", "avif", exif=exif)
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+        assert stills.far(found, wanted) <= 24
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_exif_does_not_turn_a_heif(orientation: int, folder: Path) -> None:
+    """Its own boxes do, in the decoder; EXIF is only a note of it (ISO/IEC 23008-12, A.2.1)."""
+    _, exif = stills.turned(stills.picture(640, 360), orientation)
+    source = stills.save(stills.picture(640, 360), folder / "upload", "heif", exif=exif)
+    report = prepared(source, frame(ratio="16:9"))
+
+    assert report.output is not None
+    for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+        assert stills.far(found, wanted) <= 24
+
+
+@pytest.mark.parametrize("value", [0, 9, 77])
+def test_a_turn_nobody_has_defined_is_none(value: int, folder: Path) -> None:
+    _, exif = stills.turned(stills.picture(), 1)
+    exif[ExifTags.Base.Orientation] = value
+    source = stills.save(stills.picture(), folder / "upload.jpg", "jpeg", exif=exif)
+
+    facts = probe_file(source)
+    assert facts.image is not None
+    assert facts.image.orientation.value == "normal"
+
+
+# --- kept, stripped ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["jpeg", "png"])
+def test_what_is_right_stays_byte_for_byte(container: str, folder: Path) -> None:
+    source = stills.save(stills.picture(), folder / "fine", container)
+    before = source.read_bytes()
+    report = process_file(source, intent=frame())
+
+    assert (report.status, report.output) == (Status.UNCHANGED, source)
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("container", ["jpeg", "png"])
+def test_private_metadata_goes_and_the_pixels_stay(container: str, folder: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Phone Maker"
+    exif[ExifTags.Base.Artist] = "Somebody"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    source = stills.save(stills.picture(), folder / "told", container, exif=exif)
+    source.write_bytes(source.read_bytes() + b"and more behind the end")
+    facts = probe_file(source)
+    assert {"gps", "camera", "author", "trailing_data"} <= set(facts.private_metadata)
+    report = prepared(source, frame())
+
+    assert report.plan is not None
+    assert report.plan.route is Route.REWRAP
+    assert report.output is not None
+    assert b"Phone Maker" not in report.output.read_bytes()
+    assert b"behind the end" not in report.output.read_bytes()
+    with Image.open(report.output) as result, Image.open(source) as original:
+        assert result.tobytes() == original.tobytes()
+        assert not result.getexif()
+
+
+def test_nothing_private_survives_an_encode(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Phone Maker"
+    picture = stills.picture(900, 700)
+    source = stills.save(picture, folder / "x", "jpeg", exif=exif, comment=b"my secret")
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    content = report.output.read_bytes()
+    assert b"Phone Maker" not in content
+    assert b"my secret" not in content
+
+
+# --- size and shape ----------------------------------------------------------------------------
+
+SIDES = st.integers(40, 1400)
+
+
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    SIDES,
+    SIDES,
+    st.sampled_from(["adaptive", *PROFILE.sizes["720p"]]),
+    st.sampled_from(list(Fit)),
+    st.sampled_from(list(Resolution)),
+    st.sampled_from(list(Gravity)),
+)
+def test_a_frame_has_the_very_size_of_the_clip(
+    folder: Path,
+    width: int,
+    height: int,
+    ratio: str,
+    fit: Fit,
+    resolution: Resolution,
+    gravity: Gravity,
+) -> None:
+    source = stills.save(stills.picture(width, height), folder / "any", "png")
+    intent = frame(ratio=ratio, fit=fit, resolution=resolution, gravity=gravity)
+    report = prepared(source, intent)
+
+    assert isinstance(report.plan, ImagePlan)
+    assert report.output is not None
+    if ratio != "adaptive":
+        assert report.plan.ratio == ratio
+    wanted = PROFILE.sizes[resolution.value][report.plan.ratio]
+    with Image.open(report.output) as result:
+        assert result.size == (wanted.width, wanted.height)
+
+
+@pytest.mark.parametrize("fit", [Fit.PAD, Fit.BLUR])
+def test_a_padded_picture_is_whole(fit: Fit, folder: Path) -> None:
+    source = stills.save(stills.picture(600, 600), folder / "square", "png")
+    report = prepared(source, frame(ratio="16:9", fit=fit))
+
+    assert report.output is not None
+    with Image.open(report.output) as result:
+        image = result.convert("RGB")
+    left = (1280 - 720) // 2
+    inside = [(left + 30, 30), (left + 690, 30), (left + 30, 690), (left + 690, 690)]
+    for place, wanted in zip(inside, stills.CORNERS, strict=True):
+        assert stills.far(image.getpixel(place), wanted) <= 12  # type: ignore[arg-type]
+    border = image.getpixel((10, 360))
+    assert (border == (0, 0, 0)) is (fit is Fit.PAD)
+
+
+@pytest.mark.parametrize(
+    ("gravity", "colour"),
+    [
+        (Gravity.WEST, stills.RED),
+        (Gravity.EAST, stills.GREEN),
+        (Gravity.NORTH_WEST, stills.RED),
+        (Gravity.SOUTH_EAST, stills.GREEN),
+    ],
+)
+def test_gravity_says_which_part_is_kept(
+    gravity: Gravity, colour: tuple[int, int, int], folder: Path
+) -> None:
+    source = stills.save(stills.picture(2000, 500), folder / "wide", "png")
+    report = prepared(source, frame(ratio="1:1", gravity=gravity))
+
+    assert report.output is not None
+    top_left, top_right, *_ = stills.corners(report.output)
+    assert stills.far(top_left, colour) <= 4
+    assert stills.far(top_right, colour) <= 4
+
+
+def test_auto_finds_the_detail(folder: Path) -> None:
+    image = Image.new("RGB", (2000, 500), (90, 90, 90))
+    busy = Image.effect_noise((300, 400), 90).convert("RGB")
+    image.paste(busy, (1500, 50))
+    source = stills.save(image, folder / "busy", "png")
+    report = prepared(source, frame(ratio="1:1", gravity=Gravity.AUTO))
+
+    assert report.output is not None
+    with Image.open(report.output) as result:
+        grey = result.convert("L").tobytes()
+    assert max(grey) - min(grey) > 150
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        ((338, 194), (523, 300)),
+        ((7000, 3000), (5999, 2571)),
+        ((800, 600), (800, 600)),
+        ((1000, 200), (1000, 400)),
+    ],
+)
+def test_a_reference_changes_no_more_than_a_limit_demands(
+    size: tuple[int, int], wanted: tuple[int, int], folder: Path
+) -> None:
+    source = stills.save(stills.picture(*size), folder / "reference", "jpeg")
+    report = prepared(source, Intent(role=Role.REFERENCE_IMAGE))
+
+    assert report.output is not None
+    with Image.open(report.output) as result:
+        assert result.size == wanted
+
+
+# --- colour --------------------------------------------------------------------------------------
+
+
+def test_transparent_edges_have_no_dark_fringe(folder: Path) -> None:
+    """White on black nothing: what is invisible must not bleed in when it is scaled."""
+    image = Image.new("RGBA", (1600, 900), (0, 0, 0, 0))
+    image.paste((255, 255, 255, 255), (400, 200, 1201, 701))
+    source = stills.save(image, folder / "logo", "png")
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    with Image.open(report.output) as result:
+        grey = result.convert("L").tobytes()
+    assert min(grey) >= 250
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "1", "CMYK", "I;16", "LA", "RGBA"])
+def test_every_mode_becomes_eight_bits_of_rgb(mode: str, folder: Path) -> None:
+    grey = mode in ("L", "1", "I;16", "LA")
+    image = stills.picture(640, 360).convert("L" if grey else "RGB")
+    if mode == "I;16":
+        image = image.convert("I").point(lambda value: value * 257).convert("I;16")
+    elif mode != "L":
+        image = image.convert(mode)
+    container = "tiff" if mode in ("CMYK", "I;16") else "png"
+    source = stills.save(image, folder / "mode", container)
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    wanted = [(round(0.299 * r + 0.587 * g + 0.114 * b),) * 3 for r, g, b in stills.CORNERS]
+    with Image.open(report.output) as result:
+        assert result.mode == "RGB"
+    if mode == "1":
+        return  # dithered
+    pairs = zip(stills.corners(report.output), wanted if grey else stills.CORNERS, strict=True)
+    for found, colour in pairs:
+        assert stills.far(found, colour) <= (32 if mode == "P" else 12)  # the nearest of 216
+
+
+def test_a_profile_is_applied_not_dropped(folder: Path) -> None:
+    """With red and blue swapped by the profile, red has to come out blue."""
+    swapped = Image.merge("RGB", stills.picture().split()[::-1])
+    srgb = ImageCms.createProfile("sRGB")
+    lab = ImageCms.createProfile("LAB")
+    as_lab = ImageCms.profileToProfile(swapped, srgb, lab, outputMode="LAB")
+    assert as_lab is not None
+    source = stills.save(as_lab, folder / "lab", "tiff")
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+        assert stills.far(found, wanted[::-1]) <= 12
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["jpeg", "png", "webp", "avif", "heif", "gif", "bmp", "tiff"])
+def test_half_an_image_is_never_half_a_success(container: str, folder: Path) -> None:
+    """No grey lower half: everything that comes out has all four corners."""
+    data = stills.encoded(stills.picture(640, 360), container)
+    source = folder / "cut"
+    for twentieth in range(20):
+        source.write_bytes(data[: len(data) * twentieth // 20])
+        report = process_file(
+            source,
+            intent=frame(),
+            target=Target(directory=folder / "out"),
+            options=Options(force=True),
+        )
+        assert report.status is not Status.FAILED, report.error
+        if report.output is not None:
+            for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+                assert stills.far(found, wanted) <= 40
+
+
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1), (1, 1)])
+def test_a_line_is_padded_or_refused(size: tuple[int, int], folder: Path) -> None:
+    source = stills.save(Image.new("RGB", size), folder / "line", "png")
+    for intent in (frame(), frame(fit=Fit.PAD), Intent(role=Role.REFERENCE_IMAGE)):
+        report = process_file(
+            source,
+            intent=intent,
+            target=Target(directory=folder / "out"),
+            options=Options(force=True),
+        )
+        assert report.status is not Status.FAILED, report.error
+
+
+def test_a_bomb_is_refused_by_its_header(folder: Path) -> None:
+    data = bytearray(stills.encoded(Image.new("1", (8, 8)), "png"))
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    source = folder / "bomb"
+    source.write_bytes(data)
+    report = process_file(source, intent=frame())
+
+    assert report.status is Status.REJECTED
+    assert report.error is not None
+    assert report.error.code in {"image.pixels", "input.corrupt"}
+
+
+def test_a_video_is_no_frame_and_an_image_no_clip(folder: Path) -> None:
+    source = stills.save(stills.picture(), folder / "still", "jpeg")
+    report = process_file(source, intent=Intent(role=Role.EDIT_VIDEO))
+
+    assert report.error is not None
+    assert report.error.code == "input.role"
