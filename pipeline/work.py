@@ -21,6 +21,7 @@ from preprocess import (
     Route,
     Status,
     decide,
+    endings,
     probe_file,
     process_file,
 )
@@ -102,11 +103,8 @@ def _surprise(error: Exception) -> Problem:
     return Problem(code=INTERNAL, message=text, detail=traceback.format_exc())
 
 
-_EXTENSIONS = {"jpeg": "jpg"}
-
-
 def _output(task: Task, plan: Plan) -> Path:
-    extension = _EXTENSIONS.get(plan.expected.container, plan.expected.container)
+    extension = endings(plan.expected.container)[0]
     if plan.route is Route.KEEP:
         if not task.target.always_writes:
             return task.source

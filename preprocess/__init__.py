@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         WindowKind,
         parse_window,
     )
-    from preprocess.naming import distinct_stems
+    from preprocess.naming import distinct_stems, endings
     from preprocess.plan import ClipPlan, ImagePlan, Plan, Price, Reason, Rejection, Route
     from preprocess.planner import decide
     from preprocess.profiles import Profile
@@ -109,6 +109,7 @@ __all__ = [
     "decide",
     "decision_data",
     "distinct_stems",
+    "endings",
     "facts_data",
     "load_profile",
     "own_version",
@@ -143,7 +144,7 @@ _HOMES = {
         *("AudioChoice", "Fit", "Intent", "Limits", "Mode", "Resolution", "Role", "Short"),
         *("VerifyLevel", "Window", "WindowKind", "parse_window"),
     ),
-    "naming": ("distinct_stems",),
+    "naming": ("distinct_stems", "endings"),
     "plan": ("ClipPlan", "ImagePlan", "Plan", "Price", "Reason", "Rejection", "Route"),
     "planner": ("decide",),
     "profiles": ("Profile",),

@@ -206,6 +206,11 @@ class StillImage:
     """Description of the ICC profile; ``None`` where there is none."""
     srgb: bool
     """No profile, or one that does what sRGB does."""
+    profile_broken: bool
+    """There is a profile that nothing can read."""
+    primaries: str | None
+    """As code points (``nclx``, ``cICP``) name them, where there is no profile."""
+    dynamic: Dynamic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

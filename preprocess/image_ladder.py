@@ -6,13 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preprocess import publish
-from preprocess.errors import FailureCode, InputRejected, PreparationFailed
+from preprocess.errors import InputRejected
 from preprocess.geometry import Orientation
 from preprocess.job import ImageMeasured, ImageOutcome, ImageRequest
 from preprocess.plan import ImagePlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
-from preprocess.task import GIB, MIB, Stage, Task, call, corrupt, loaded, probe_budget
+from preprocess.task import (
+    GIB,
+    MIB,
+    Stage,
+    Task,
+    call,
+    corrupt,
+    loaded,
+    not_as_planned,
+    probe_budget,
+)
 from preprocess.verify import Check
 from preprocess.worker.protocol import OperationError
 
@@ -55,11 +65,7 @@ def until_image_verified(
         elif {check.name for check in missed} == {"size_bytes"}:
             task.plan = _as_jpeg(plan, measured.facts)
         else:
-            msg = (
-                f"the result is not what was planned: {text}. Nothing was kept. Try again; "
-                "if it happens again, please report it."
-            )
-            raise PreparationFailed(FailureCode.VERIFICATION, msg)
+            raise not_as_planned(text)
 
 
 def _attempt(
@@ -72,15 +78,33 @@ def _attempt(
     with task.timed("execute"):
         answer = call(worker, "prepare_image", request, taken.fd, _budget(task, plan))
         outcome = loaded(worker, "prepare_image", ImageOutcome, answer.get("outcome"))
+    if plan.encoding is not None and outcome.quality is not None:
+        # What the receipt says is what was written.
+        task.plan = replace(plan, encoding=replace(plan.encoding, quality=outcome.quality))
     task.tell(Stage.VERIFY, 0)
-    with task.timed("verify"):
-        with publish.target_errors(path):
-            result = path.open("rb", buffering=0)
-        with result:
-            answer = call(worker, "verify_image", None, result.fileno(), _budget(task, plan))
-        measured = loaded(worker, "verify_image", ImageMeasured, answer.get("measured"))
+    with publish.target_errors(path):
+        result = path.open("rb", buffering=0)
+    with result:
+        measured = _measured(task, worker, plan, result.fileno())
     task.tell(Stage.VERIFY, 1)
     return measured, _checks(task, plan, outcome, measured)
+
+
+def _measured(task: Task, worker: Worker, plan: ImagePlan, fd: int) -> ImageMeasured:
+    with task.timed("verify"):
+        answer = call(worker, "verify_image", None, fd, _budget(task, plan))
+        return loaded(worker, "verify_image", ImageMeasured, answer.get("measured"))
+
+
+def check_image_decodes(task: Task, taken: Intake, worker: Worker) -> None:
+    """Decode an input that is to be kept.
+
+    Raises:
+        InputRejected: it cannot be decoded.
+    """
+    assert isinstance(task.plan, ImagePlan)  # noqa: S101 - the caller has looked
+    if _measured(task, worker, task.plan, taken.fd).pixels is None:
+        raise InputRejected([corrupt("0 of 1 pictures can be decoded", 0, 1)])
 
 
 def _budget(task: Task, plan: ImagePlan) -> Budget:
@@ -142,9 +166,15 @@ def _checks(
 
 def _after_failure(task: Task, plan: ImagePlan, error: OperationError) -> None:
     task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
+    if error.code == "plan_mismatch" and plan.route is Route.ENCODE:
+        raise InputRejected([_bad_profile(error.message)]) from error
     if plan.route is Route.ENCODE or error.code == "source_damaged":
         raise InputRejected([corrupt(error.message, 0, 1)]) from error
     _encode_instead(task)
+
+
+def _bad_profile(said: str) -> Reason:
+    return Reason(rule="image.profile", measured=said, limit="sRGB", fix="export it as sRGB")
 
 
 def _encode_instead(task: Task) -> None:

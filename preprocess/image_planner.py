@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 from preprocess.geometry import Size, centred_crop, inner_size, nearest_legal_size
 from preprocess.geometry import SizeLimits as Bounds
-from preprocess.intent import Fit, Intent, Role
-from preprocess.plan import Expected, ImageEncoding, ImagePlan, Reason, Rejection, Route
+from preprocess.intent import FRAME_ROLES, Fit, Intent, Role
+from preprocess.plan import (
+    JPEG_QUALITIES,
+    Expected,
+    ImageEncoding,
+    ImagePlan,
+    Reason,
+    Rejection,
+    Route,
+)
 from preprocess.rules import image as rules
 from preprocess.rules.finding import Change, Obstacle
 
@@ -18,9 +26,7 @@ if TYPE_CHECKING:
     from preprocess.facts import Facts, StillImage
     from preprocess.profiles.model import ImageLimits, Profile
 
-QUALITY = 95
-"""Of JPEGs, with full chroma: the model sees the pixels, not the bytes."""
-_IMAGE_ROLES = rules.FRAME_ROLES | {Role.REFERENCE_IMAGE}
+_IMAGE_ROLES = FRAME_ROLES | {Role.REFERENCE_IMAGE}
 
 
 def decide_image(
@@ -59,7 +65,7 @@ def _still(
             fix="use --mode i2v_first or i2v_both, --role reference_image, or give a video",
         )
     ratio, frame = "adaptive", None
-    if role in rules.FRAME_ROLES:
+    if role in FRAME_ROLES:
         found = rules.frame_for(image, profile, intent)
         if found is None:
             known = ", ".join(profile.sizes[intent.resolution.value])
@@ -76,7 +82,6 @@ def _still(
         image=image,
         limits=profile.images,
         intent=intent,
-        role=role,
         frame=frame,
         ratio=ratio,
     )
@@ -129,8 +134,8 @@ def _encoded(still: rules.Still, reasons: tuple[Reason, ...]) -> ImagePlan | Rej
             scaled=scaled,
             canvas=canvas,
             blur=still.fit is Fit.BLUR,
-            convert=not still.image.srgb,
-            quality=QUALITY,
+            convert=not (still.image.srgb or still.image.profile_broken),
+            quality=JPEG_QUALITIES[0],
         ),
     )
 

@@ -21,6 +21,9 @@ class Role(StrEnum):
     REFERENCE_IMAGE = "reference_image"
 
 
+FRAME_ROLES = frozenset({Role.FIRST_FRAME, Role.LAST_FRAME})
+
+
 class Mode(StrEnum):
     """The generation mode a file is prepared for."""
 
@@ -163,6 +166,11 @@ class Intent:
     def wanted_fit(self) -> Fit:
         """The fit after defaults, for a moving picture."""
         return self.fit or Fit.PAD
+
+    @property
+    def fit_of_image(self) -> Fit:
+        """The fit after defaults, for a still image: frames fill, references stay whole."""
+        return self.fit or (Fit.CROP if self.role_of_image in FRAME_ROLES else Fit.PAD)
 
     @property
     def wanted_aspect(self) -> Fraction | None:

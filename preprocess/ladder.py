@@ -7,12 +7,22 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess import publish
-from preprocess.errors import FailureCode, InputRejected, PreparationFailed
+from preprocess.errors import InputRejected
 from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
 from preprocess.plan import ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
-from preprocess.task import GIB, MIB, Stage, Task, call, corrupt, loaded, probe_budget
+from preprocess.task import (
+    GIB,
+    MIB,
+    Stage,
+    Task,
+    call,
+    corrupt,
+    loaded,
+    not_as_planned,
+    probe_budget,
+)
 from preprocess.verify import Check, check_result
 from preprocess.worker.client import Budget, Worker
 from preprocess.worker.protocol import OperationError
@@ -49,11 +59,7 @@ def until_verified(
         if task.plan.route is Route.ENCODE:
             tries += 1
             if not _is_only_too_large(missed):
-                msg = (
-                    f"the result is not what was planned: {text}. Nothing was kept. Try again; "
-                    "if it happens again, please report it."
-                )
-                raise PreparationFailed(FailureCode.VERIFICATION, msg)
+                raise not_as_planned(text)
             if tries >= _BYTE_CAP_TRIES:
                 raise InputRejected([_over_the_cap(measured, task.plan)])
             task.plan = _slower(task.plan, measured.facts.size_bytes)

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MARK = "ready"
+_ENDINGS = {"jpeg": ("jpg", "jpeg")}
+
+
+def endings(container: str) -> tuple[str, ...]:
+    """Endings of names of such files, the usual one first."""
+    return _ENDINGS.get(container, (container,))
 
 
 def result_name(source: Path, extension: str) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pillow_heif
 from PIL import Image, ImageFile
 
+from preprocess.rules.image import MAX_PIXELS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_PIXELS = 100_000_000
 # Set here, whatever the process had before: half a JPEG is no image, and Pillow's own check of
 # sizes holds for frames that we do not look at first.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -32,8 +33,6 @@ _PLUGINS = {
     "bmp": ("BMP",),
     "tiff": ("TIFF",),
 }
-FORMATS = frozenset(_PLUGINS)
-"""Containers that are opened, by our own recognition of the bytes."""
 TURNED_BY_DECODER = frozenset({"heif", "tiff"})
 """Pillow 13 turns TIFF when it loads it, libheif HEIF; AVIF's ``irot`` comes as EXIF."""
 

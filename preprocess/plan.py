@@ -126,6 +126,10 @@ class VideoEncoding:
     """Longest GOP, in pictures."""
 
 
+JPEG_QUALITIES = (95, 90, 85, 80, 70, 60)
+"""Of images, with full chroma: the first that meets the byte cap; below 60 blocks are seen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageEncoding:
     """Everything the image engine needs to know; neutral to the library."""

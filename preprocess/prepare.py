@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from preprocess import intake, naming, publish
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
-from preprocess.image_ladder import until_image_verified
+from preprocess.image_ladder import check_image_decodes, until_image_verified
 from preprocess.intent import VerifyLevel
 from preprocess.ladder import check_all_decodes, until_verified
 from preprocess.plan import ClipPlan, ImagePlan, Plan, Reason, Rejection, Route
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from preprocess.facts import Facts
     from preprocess.intent import Intent
     from preprocess.verify import Check
-
-
-_IMAGE_ENDINGS = {"jpeg": ("jpg", "jpeg"), "png": ("png",)}
 
 
 def report_facts(
@@ -147,8 +144,9 @@ def _prepare(task: Task, taken: intake.Intake, worker: Worker, target: Target) -
         raise InputRejected(decision.reasons)
     task.plan = decision
     if decision.route is Route.KEEP:
-        if task.intent.verify is VerifyLevel.FULL and isinstance(decision, ClipPlan):
-            check_all_decodes(task, taken, worker)
+        if task.intent.verify is VerifyLevel.FULL:
+            whole = check_all_decodes if isinstance(decision, ClipPlan) else check_image_decodes
+            whole(task, taken, worker)
         return _keep(task, taken, target)
     if isinstance(decision, ImagePlan):
         return _prepare_image(task, taken, worker, target)
@@ -172,7 +170,7 @@ def _prepare_image(task: Task, taken: intake.Intake, worker: Worker, target: Tar
 def _image_output(task: Task, target: Target) -> Path:
     """Where the result goes, by its format; nothing there may be in the way."""
     assert task.plan is not None  # noqa: S101 - planned before
-    endings = _IMAGE_ENDINGS[task.plan.expected.container]
+    endings = naming.endings(task.plan.expected.container)
     output = target.path_for(task.source, endings[0])
     _check_targets(task, target, output, endings)
     return output
@@ -208,7 +206,7 @@ def _keep(task: Task, taken: intake.Intake, target: Target) -> Report:
     output = target.path_for(task.source, extension)
     # The name may be wrong about the bytes, which stay as they are: either ending will do.
     container = (task.facts.container if task.facts is not None else None) or extension
-    endings = _IMAGE_ENDINGS.get(container, (container,))
+    endings = naming.endings(container)
     _check_targets(task, target, output, (*endings, extension))
     with publish.temporary(output) as path:
         with task.timed("execute"):

@@ -51,6 +51,7 @@ def receipt_data(
 ) -> dict[str, object]:
     """The receipt as JSON-able data."""
     data = report_data(report)
+    image = report.facts is not None and report.facts.image is not None
     del data["receipt"]
     return {
         "type": "receipt",
@@ -61,9 +62,11 @@ def receipt_data(
         "intent": {
             "profile": profile.name,
             "limits": intent.limits.value,
-            "role": intent.wanted_role.value,
+            "role": (intent.role_of_image if image else intent.wanted_role).value,
             "ratio": intent.ratio,
-            "fit": intent.wanted_fit.value,
+            "fit": (intent.fit_of_image if image else intent.wanted_fit).value,
+            "gravity": intent.gravity.value,
+            "resolution": intent.resolution.value,
             "window": str(intent.wanted_window),
             "short": intent.short.value,
             "audio": intent.audio.value,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
-from preprocess.facts import AudioTrack, Facts, StillImage, VideoTrack
+from preprocess.facts import AudioTrack, Dynamic, Facts, StillImage, VideoTrack
 from preprocess.plan import (
     ClipPlan,
     Expected,
@@ -132,6 +132,9 @@ def _image_data(image: StillImage) -> dict[str, object]:
         "animated": image.animated,
         "color_profile": image.profile_name,
         "srgb": image.srgb,
+        "color_primaries": image.primaries,
+        "hdr": image.dynamic is not Dynamic.SDR,
+        "dynamic_range": image.dynamic.value,
     }
 
 

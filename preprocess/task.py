@@ -223,3 +223,12 @@ def corrupt(measured: str, readable: object, expected: object) -> Reason:
         unit="pictures",
         fix="export or download the file again",
     )
+
+
+def not_as_planned(missed: str) -> PreparationFailed:
+    """A result that verification refused, with nothing costlier left to try."""
+    msg = (
+        f"the result is not what was planned: {missed}. Nothing was kept. Try again; "
+        "if it happens again, please report it."
+    )
+    return PreparationFailed(FailureCode.VERIFICATION, msg)

@@ -14,14 +14,12 @@ from preprocess.engines.failures import PlanMismatch, SourceDamaged
 from preprocess.geometry import Box, Gravity, Size
 from preprocess.job import ImageOutcome
 from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
-from preprocess.plan import Route
+from preprocess.plan import JPEG_QUALITIES, Route
 from preprocess.probe import jpeg, png
 
 if TYPE_CHECKING:
     from preprocess.plan import ImageEncoding, ImagePlan
 
-QUALITIES = (95, 90, 85, 80, 70, 60)
-"""Tried in turn until the byte cap is met; below 60 blocks are seen."""
 _BACKGROUND = (255, 255, 255)
 _BLUR_SHARE = 0.04
 """Radius of the blur behind a padded picture, as part of the canvas."""
@@ -120,7 +118,7 @@ def _shown(image: Image.Image, encoding: ImageEncoding) -> Size:
 
 def _plain(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB, or RGBA with transparency."""
-    if image.mode.startswith(("I", "F")):
+    if image.mode.startswith("I;16"):
         image = _eight_bits(image)
     has_alpha = image.has_transparency_data
     if image.mode in ("P", "PA") or (has_alpha and image.mode not in ("RGBA", "LA")):
@@ -135,19 +133,16 @@ def _plain(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, or floating point, as 8 bits of grey."""
-    if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    _low, high = image.getextrema()
-    if image.mode == "F" and isinstance(high, float) and high <= 1:
-        return image.point(lambda value: value * 255).convert("L")
-    if isinstance(high, int | float) and high > 255:  # noqa: PLR2004 - the largest of 8 bits
-        return image.point(lambda value: value * (1 / 257)).convert("L")
-    return image.convert("L")
+    """Grey of 16 bits as 8 bits of grey."""
+    return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
 
 
 def _converted(image: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """Colours through the ICC profile; ``None`` if it is none for this image."""
+    """Colours through the ICC profile; ``None`` where there is none.
+
+    Raises:
+        PlanMismatch: the profile is not one for such pictures.
+    """
     if image.mode == "LAB":
         source: object = ImageCms.createProfile("LAB")
     elif profile is None:
@@ -163,8 +158,9 @@ def _converted(image: Image.Image, profile: bytes | None) -> Image.Image | None:
             outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-    except (ImageCms.PyCMSError, *DAMAGE):
-        return None
+    except (ImageCms.PyCMSError, *DAMAGE) as error:
+        msg = f"the colour profile cannot be applied: {error}"
+        raise PlanMismatch(msg) from error
 
 
 def _fitted(image: Image.Image, encoding: ImageEncoding) -> Image.Image:
@@ -253,7 +249,6 @@ def _detail(image: Image.Image, kept: Size) -> tuple[int, int]:
 
 def _coded(image: Image.Image, plan: ImagePlan) -> tuple[bytes, int | None]:
     """The file, and the quality of a JPEG; the search only ever lowers it, and gives up at 60."""
-    assert plan.encoding is not None  # noqa: S101 - only an encode is coded
     # A new image: nothing that was stored beside the pixels can come along.
     clean = Image.new("RGB", image.size)
     clean.paste(image)
@@ -261,8 +256,8 @@ def _coded(image: Image.Image, plan: ImagePlan) -> tuple[bytes, int | None]:
         marker = PngImagePlugin.PngInfo()
         marker.add(b"sRGB", b"\0")
         return _saved(clean, format="PNG", pnginfo=marker), None
-    data, quality = b"", plan.encoding.quality
-    for quality in (plan.encoding.quality, *(q for q in QUALITIES if q < plan.encoding.quality)):
+    data, quality = b"", None
+    for quality in JPEG_QUALITIES:
         data = _saved(
             clean, format="JPEG", quality=quality, subsampling="4:4:4", icc_profile=_SRGB_BYTES
         )

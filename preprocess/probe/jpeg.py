@@ -25,6 +25,8 @@ class Survey:
     private: set[str]
     missing: str | None
     """What a cut-off file lacks, for people."""
+    code_points: tuple[int, int] | None = None
+    """Colour primaries and transfer function, ITU-T H.273, where the format states them."""
 
 
 def survey(fd: int, size: int) -> Survey:

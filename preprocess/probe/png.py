@@ -36,19 +36,22 @@ def survey(fd: int, size: int) -> Survey:
         ValueError: these are no chunks.
     """
     private: set[str] = set()
+    points: tuple[int, int] | None = None
     offset = _SIGNATURE_BYTES
     for _ in range(_MAX_CHUNKS):
         head = os.pread(fd, 8, offset)
         if len(head) < 8 or offset + 12 > size:  # noqa: PLR2004 - length, type and check
             return Survey(private, "the end of the picture")
         length, kind = struct.unpack(">I4s", head)
+        if kind == b"cICP" and length == 4:  # noqa: PLR2004 - four code points
+            points = struct.unpack("BB", os.pread(fd, 2, offset + 8))
         offset += 12 + length
         if offset > size:
             return Survey(private, "the end of the picture")
         if kind == b"IEND":
             if offset < size:
                 private.add("trailing_data")
-            return Survey(private, None)
+            return Survey(private, None, points)
         if kind not in _HARMLESS and kind not in _ANIMATION and kind != b"eXIf":
             private.add(_TOPICS.get(kind, f"chunk:{kind.decode('latin-1')}"))
     msg = f"more than {_MAX_CHUNKS} chunks"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import os
 import re
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, ImageCms
 
-from preprocess.facts import StillImage
+from preprocess.facts import Dynamic, StillImage
 from preprocess.geometry import Orientation, Size
 from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
 from preprocess.probe import jpeg, png
+from preprocess.probe.colours import DYNAMICS, PRIMARIES, TRANSFERS
 
 if TYPE_CHECKING:
     from preprocess.facts import Facts
@@ -28,6 +30,10 @@ _BY_EXIF = {
     7: Orientation.MIRRORED_CLOCKWISE,
     8: Orientation.COUNTERCLOCKWISE,
 }
+_BROKEN = "a profile that cannot be read"
+# Pillow 13.0 does not tell what an AVIF's ``colr`` box holds (ISO/IEC 14496-12, 12.1.5).
+_NCLX = re.compile(rb"colrnclx(.{4})", re.DOTALL)
+_META_BYTES = 1 << 16
 _DEPTHS = {"1": 1, "I": 32, "F": 32}
 _SRGB = re.compile(r"\bs?rgb\b.*(iec ?61966|built-in)|^sRGB", re.IGNORECASE)
 _HARMLESS = {
@@ -74,27 +80,29 @@ def probe_image(fd: int, facts: Facts) -> Facts:
     container = facts.container or ""
     try:
         with open_image(fd, container) as image:
-            still = _still(image, container)
-            private = _private(image)
-        names, faults = _structure(fd, container)
+            found = _structure(fd, container)
+            still = _still(image, container, found.code_points or _code_points(fd, image))
+            private = _private(image) | found.private
     except DAMAGE as error:
         return replace(facts, fault="input.corrupt", fault_detail=_plain(error))
     if not still.stored.area:
         return replace(facts, fault="input.corrupt", fault_detail=f"a picture of {still.stored}")
-    if faults:
-        return replace(facts, fault="input.truncated", fault_detail=faults, image=still)
-    return replace(facts, image=still, private_metadata=tuple(sorted(private | names)))
+    if found.missing:
+        return replace(facts, fault="input.truncated", fault_detail=f"{found.missing} is missing")
+    return replace(facts, image=still, private_metadata=tuple(sorted(private)))
 
 
 def _plain(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def _still(image: Image.Image, container: str) -> StillImage:
+def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -> StillImage:
     stored = Size(image.width, image.height)
     turn = Orientation.NORMAL if container in TURNED_BY_DECODER else _orientation(image)
     displayed = Size(stored.height, stored.width) if turn.swaps_sides else stored
     name, srgb = _profile(image)
+    # A profile has the last word on what the colours are; code points are for files without one.
+    primaries, transfer = points if points is not None and name is None else (2, 2)
     return StillImage(
         stored=stored,
         displayed=displayed,
@@ -106,7 +114,21 @@ def _still(image: Image.Image, container: str) -> StillImage:
         and bool(getattr(image, "is_animated", False)),
         profile_name=name,
         srgb=srgb,
+        profile_broken=name == _BROKEN,
+        primaries=PRIMARIES.get(primaries),
+        dynamic=DYNAMICS.get(TRANSFERS.get(transfer, ""), Dynamic.SDR),
     )
+
+
+def _code_points(fd: int, image: Image.Image) -> tuple[int, int] | None:
+    """(primaries, transfer) of a HEIF's primary image, or what an AVIF states first."""
+    nclx = image.info.get("nclx_profile")
+    if isinstance(nclx, dict):
+        return int(nclx["color_primaries"]), int(nclx["transfer_characteristics"])
+    if image.format != "AVIF":
+        return None
+    stated = _NCLX.search(os.pread(fd, _META_BYTES, 0))
+    return struct.unpack(">HH", stated[1]) if stated else None
 
 
 def _orientation(image: Image.Image) -> Orientation:
@@ -134,7 +156,7 @@ def _profile(image: Image.Image) -> tuple[str | None, bool]:
         name = (ImageCms.getProfileDescription(profile) or "").strip() or "a profile without a name"
         space = profile.profile.xcolor_space.strip()
     except (*DAMAGE, ImageCms.PyCMSError):
-        return "a broken profile", False
+        return _BROKEN, False
     plain = space == "RGB" and bool(_SRGB.search(name))
     return name[:80], plain or (
         space == "GRAY" and image.mode == "L" and "gamma 2.2" in name.lower()
@@ -162,9 +184,9 @@ def _private(image: Image.Image) -> set[str]:
     return found
 
 
-def _structure(fd: int, container: str) -> tuple[set[str], str | None]:
-    """(what is stored beside the picture, what is missing), where the format is ours to cut."""
+def _structure(fd: int, container: str) -> jpeg.Survey:
+    """What is stored beside the picture, where the format is ours to cut."""
     if container not in ("jpeg", "png"):
-        return set(), None
-    found = (jpeg if container == "jpeg" else png).survey(fd, os.fstat(fd).st_size)
-    return found.private, found.missing
+        return jpeg.Survey(set(), None)
+    survey = jpeg.survey if container == "jpeg" else png.survey
+    return survey(fd, os.fstat(fd).st_size)

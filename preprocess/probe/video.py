@@ -31,6 +31,7 @@ from preprocess.native import (
 )
 from preprocess.probe import bmff, nal, scan, tables
 from preprocess.probe.boxes import BoxError
+from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
 from preprocess.probe.private import private_topic
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
@@ -42,21 +43,6 @@ if TYPE_CHECKING:
 
     from preprocess.job import ProbeRequest
 
-# ITU-T H.273 code points, under FFmpeg's names. 2 means unspecified.
-_PRIMARIES = {
-    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film",
-    9: "bt2020", 10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
-}  # fmt: skip
-_TRANSFERS = {
-    1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear",
-    11: "iec61966-2-4", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12",
-    16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
-}  # fmt: skip
-_MATRICES = {
-    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m",
-    8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
-}  # fmt: skip
-_DYNAMICS = {"smpte2084": Dynamic.PQ, "arib-std-b67": Dynamic.HLG}
 _PROGRESSIVE, _FIELD_ORDER_UNKNOWN = 1, 0
 _INTERLACED_CODECS = {"h264", "mpeg2video", "vc1", "wmv3", "dvvideo", "mjpeg", "prores", "dnxhd"}
 # Keys that FFmpeg adds itself or that only name the writing software.
@@ -315,7 +301,7 @@ def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) 
     coded = Size(context.width or 0, context.height or 0)
     orientation = track.orientation if track else Orientation.NORMAL
     sample_aspect = _sample_aspect(stream)
-    transfer = _TRANSFERS.get(context.color_trc)
+    transfer = TRANSFERS.get(context.color_trc)
     pixel_format = context.pix_fmt
     details = av.VideoFormat(pixel_format) if pixel_format else None
     base = _video(stream, read, codec=context.codec.canonical_name, decodable=is_decodable(stream))
@@ -330,11 +316,11 @@ def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) 
         pixel_format=pixel_format,
         bit_depth=max((c.bits for c in details.components), default=8) if details else None,
         alpha=bool(details and _has_alpha(details)),
-        color_matrix=_MATRICES.get(context.colorspace),
-        color_primaries=_PRIMARIES.get(context.color_primaries),
+        color_matrix=MATRICES.get(context.colorspace),
+        color_primaries=PRIMARIES.get(context.color_primaries),
         color_transfer=transfer,
         full_range=_full_range(context.color_range, pixel_format),
-        dynamic=_DYNAMICS.get(transfer or "", Dynamic.SDR),
+        dynamic=DYNAMICS.get(transfer or "", Dynamic.SDR),
         dolby_vision_profile=track.dolby_vision_profile if track else None,
         interlaced=_interlaced(context.field_order),
     )

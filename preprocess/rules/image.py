@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from preprocess.facts import Facts, StillImage
+from preprocess.facts import Dynamic, Facts, StillImage
 from preprocess.geometry import Orientation, Size
-from preprocess.intent import Fit, Intent, Limits, Role
+from preprocess.intent import Fit, Intent, Limits
 from preprocess.plan import Reason, Route
 from preprocess.profiles.model import ImageLimits
 from preprocess.rules.finding import Change, Finding, Obstacle
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 """More than any phone takes; a frame of it fills 300 MB where it cannot be decoded smaller."""
-FRAME_ROLES = frozenset({Role.FIRST_FRAME, Role.LAST_FRAME})
+_KNOWN_PRIMARIES = {None, "bt709", "smpte170m", "bt470bg"}
+_MAX_BITS = 16
+"""Of 32 bits and floating point nobody says what is white."""
 STRIPPABLE = frozenset({"jpeg", "png"})
 """Formats whose metadata we take out without touching the pixels."""
 
@@ -33,7 +35,6 @@ class Still:
     image: StillImage
     limits: ImageLimits
     intent: Intent
-    role: Role
     frame: Size | None
     """The exact size a frame has to have; ``None`` for a reference."""
     ratio: str
@@ -42,7 +43,7 @@ class Still:
     @property
     def fit(self) -> Fit:
         """The fit after defaults: frames fill, references stay whole."""
-        return self.intent.fit or (Fit.CROP if self.frame else Fit.PAD)
+        return self.intent.fit_of_image
 
 
 def frame_for(image: StillImage, profile: Profile, intent: Intent) -> tuple[str, Size] | None:
@@ -128,12 +129,31 @@ def size(still: Still) -> Iterable[Finding]:
         yield _encode("image.sides", str(found), f"<= {limits.max_side_px} px", "scaled down")
 
 
+def dynamic_range(still: Still) -> Iterable[Finding]:
+    """Standard range, in colours that are known; anything else would come out washed out."""
+    image = still.image
+    if image.dynamic is not Dynamic.SDR:
+        measured, limit = f"HDR ({image.dynamic.value.upper()})", "SDR"
+        yield _refused(
+            "image.dynamic_range", measured, limit, "not available yet; export it as SDR"
+        )
+    if image.primaries not in _KNOWN_PRIMARIES:
+        measured = f"{image.primaries} primaries and no profile"
+        yield _refused("image.primaries", measured, "sRGB, or a profile", "export it as sRGB")
+
+
 def colour(still: Still) -> Iterable[Finding]:
     """8-bit sRGB without transparency."""
     image = still.image
-    if not image.srgb:
-        yield _encode("image.profile", image.profile_name or "a profile", "sRGB", "converted")
-    if image.mode not in ("RGB", "L", "RGBA", "LA") or image.bit_depth != 8:  # noqa: PLR2004 - bits
+    if image.profile_broken:
+        yield _encode("image.profile", image.profile_name or "", "sRGB", "ignored: taken as sRGB")
+    elif not image.srgb:
+        name = image.profile_name or f"{image.mode} without a profile"
+        yield _encode("image.profile", name, "sRGB", "converted")
+    if image.bit_depth > _MAX_BITS:
+        measured = f"{image.mode}, {image.bit_depth} bits"
+        yield _refused("image.mode", measured, "at most 16 bits", "export it with 8 or 16 bits")
+    elif image.mode not in ("RGB", "L", "RGBA", "LA") or image.bit_depth != 8:  # noqa: PLR2004 - bits
         measured = f"{image.mode}, {image.bit_depth} bits"
         yield _encode("image.mode", measured, "RGB or grey, 8 bits", "converted")
     if image.alpha:
@@ -205,12 +225,17 @@ RULES: tuple[Callable[[Still], Iterable[Finding]], ...] = (
     pixels,
     orientation,
     size,
+    dynamic_range,
     colour,
     still_only,
     coding,
     private,
     file_size,
 )
+
+
+def _refused(rule: str, measured: str, limit: str, fix: str) -> Obstacle:
+    return Obstacle(Reason(rule=rule, measured=measured, limit=limit, fix=fix))
 
 
 def _encode(rule: str, measured: str, limit: str, fix: str) -> Change:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +24,7 @@ from preprocess import (
     Route,
     Status,
     Target,
+    VerifyLevel,
     load_profile,
     plan_file,
     probe_file,
@@ -377,3 +381,106 @@ def test_a_video_is_no_frame_and_an_image_no_clip(folder: Path) -> None:
 
     assert report.error is not None
     assert report.error.code == "input.role"
+
+
+# --- refused rather than guessed -----------------------------------------------------------------
+
+
+def refused(source: Path, rule: str) -> str:
+    """What the one objection to *source* as a frame says."""
+    report = process_file(source, intent=frame())
+    assert report.status is Status.REJECTED, report
+    assert [reason.rule for reason in report.reasons] == [rule]
+    return report.reasons[0].sentence()
+
+
+def with_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
+    """A PNG with one more chunk behind its header."""
+    chunk = struct.pack(">I", len(body)) + kind + body
+    return data[:33] + chunk + struct.pack(">I", zlib.crc32(kind + body)) + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("points", "rule", "words"),
+    [
+        ((9, 16, 0, 1), "image.dynamic_range", "HDR (PQ)"),
+        ((12, 13, 0, 1), "image.primaries", "smpte432"),
+    ],
+)
+def test_colours_we_cannot_convert_are_refused(
+    points: tuple[int, ...], rule: str, words: str, folder: Path
+) -> None:
+    """Taken as sRGB they would come out washed out, and nobody would be told."""
+    source = folder / "wide"
+    source.write_bytes(with_chunk(stills.encoded(stills.picture(), "png"), b"cICP", bytes(points)))
+    with pytest.raises(AssertionError):
+        prepared(source, frame())
+    report = process_file(source, intent=frame())
+    assert rule in {reason.rule for reason in report.reasons}
+    assert words in " ".join(reason.measured for reason in report.reasons)
+
+
+def test_an_avif_in_pq_is_refused(folder: Path) -> None:
+    data = stills.encoded(stills.picture(640, 360), "avif")
+    at = data.index(b"colrnclx") + 8
+    source = folder / "hdr"
+    source.write_bytes(data[:at] + struct.pack(">HH", 9, 16) + data[at + 4 :])
+    report = process_file(source, intent=frame())
+
+    assert {"image.dynamic_range", "image.primaries"} <= {each.rule for each in report.reasons}
+
+
+def test_thirty_two_bits_are_refused(folder: Path) -> None:
+    source = stills.save(Image.new("F", (1280, 720), 0.5), folder / "float", "tiff")
+    assert "at most 16 bits" in refused(source, "image.mode")
+
+
+def test_a_profile_nothing_can_read_is_ignored_and_said(folder: Path) -> None:
+    source = stills.save(stills.picture(), folder / "icc", "jpeg", icc_profile=b"no profile" * 30)
+    report = prepared(source, frame())
+
+    assert [reason.fix for reason in report.reasons] == ["ignored: taken as sRGB"]
+
+
+# --- what the record says ------------------------------------------------------------------------
+
+
+def test_the_receipt_says_what_was_written(folder: Path) -> None:
+    """Noise at quality 95 is over 10 MB: the quality in the receipt is the one that fitted."""
+    noise = Image.effect_noise((2700, 2700), 120)
+    image = Image.merge("RGB", [noise, noise.rotate(90), noise.rotate(180)])
+    source = stills.save(image, folder / "noise", "bmp")
+    report = prepared(source, Intent(role=Role.REFERENCE_IMAGE))
+
+    assert report.receipt is not None
+    said = json.loads(report.receipt.read_text())
+    assert said["plan"]["quality"] < 95
+    assert said["intent"]["role"] == "reference_image"
+    assert said["intent"]["fit"] == "pad"
+    assert report.output is not None
+    assert report.output.stat().st_size <= 10_000_000
+
+
+def test_a_png_over_the_cap_becomes_a_jpeg_and_says_so(folder: Path) -> None:
+    noise = Image.effect_noise((2400, 2400), 120)
+    image = Image.merge("RGB", [noise, noise.rotate(90), noise.rotate(180)])
+    source = stills.save(image, folder / "noise", "png", compress_level=1)
+    report = prepared(source, Intent(role=Role.REFERENCE_IMAGE))
+
+    assert report.output is not None
+    assert report.output.suffix == ".jpg"
+    assert [attempt.route for attempt in report.attempts] == ["encode"]
+
+
+def test_a_kept_image_is_decoded_where_all_is_to_be_verified(folder: Path) -> None:
+    noise = Image.effect_noise((1280, 720), 90).convert("RGB")
+    data = bytearray(stills.encoded(noise, "png"))
+    middle = data.index(b"IDAT", len(data) // 2) + 1000
+    data[middle : middle + 40] = bytes(40)
+    source = folder / "bent"
+    source.write_bytes(data)
+
+    assert process_file(source, intent=frame()).status is Status.UNCHANGED
+    report = process_file(source, intent=frame(verify=VerifyLevel.FULL))
+    assert report.error is not None
+    assert report.error.code == "input.corrupt"
