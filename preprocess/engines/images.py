@@ -180,9 +180,8 @@ def _resized(image: Image.Image, size: Size, box: Box) -> Image.Image:
     edges = (box.x, box.y, box.x + box.size.width, box.y + box.size.height)
     wanted = (size.width, size.height)
     if image.mode == "RGBA":
-        # Premultiplied: what is invisible must not bleed into the edges.
-        small = image.convert("RGBa").resize(wanted, Image.Resampling.LANCZOS, edges)
-        return _flattened(small.convert("RGBA"))
+        # Pillow premultiplies for this, so that what is invisible does not bleed into the edges.
+        return _flattened(image.resize(wanted, Image.Resampling.LANCZOS, edges))
     if edges == (0, 0, *wanted) and image.size == wanted:
         return image
     return image.resize(wanted, Image.Resampling.LANCZOS, edges)
