@@ -84,7 +84,8 @@ def _strip(fd: int, container: str, path: str) -> ImageOutcome:
 
 
 def _damaged(error: BaseException) -> SourceDamaged:
-    return SourceDamaged(0, 1, f"pictures can be decoded: {type(error).__name__}: {error}"[:200])
+    said = str(error) or type(error).__name__
+    return SourceDamaged(0, 1, f"pictures can be decoded: {said}"[:200])
 
 
 def _upright(fd: int, container: str, encoding: ImageEncoding) -> Image.Image:

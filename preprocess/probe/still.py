@@ -93,7 +93,7 @@ def probe_image(fd: int, facts: Facts) -> Facts:
 
 
 def _plain(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    return f"{str(error) or type(error).__name__}"[:200]
 
 
 def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -> StillImage:

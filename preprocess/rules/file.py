@@ -13,6 +13,10 @@ from preprocess.rules.sound import is_kept
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_IMAGES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
+_TAKEN = (
+    f"a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg or MXF; an image: {_IMAGES}"
+)
 _FAULTS = {
     "input.corrupt": ("readable media", "export or download the file again"),
     "input.truncated": ("a complete file", "download or copy the file again"),
@@ -38,7 +42,7 @@ def input_objections(facts: Facts) -> list[Reason]:
             Reason(
                 rule="input.image",
                 measured=facts.description,
-                limit="JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF",
+                limit=_IMAGES,
                 fix="save it as JPEG or PNG",
             )
         ]
@@ -47,8 +51,8 @@ def input_objections(facts: Facts) -> list[Reason]:
             Reason(
                 rule="input.audio_only" if facts.kind is Kind.AUDIO else "input.unsupported",
                 measured=facts.description,
-                limit="a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg or MXF",
-                fix="use a file with a picture track",
+                limit=_TAKEN,
+                fix="use a file that has a picture",
             )
         ]
     return _unreadable(facts)
