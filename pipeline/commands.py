@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.request import Task
+    from pipeline.work import Look
     from preprocess import Status
 
 app = typer.Typer(
@@ -83,12 +84,11 @@ def check(files: list[str], asked: Asked) -> None:
 
     call, voice = request.asking(files, asked), voice_for(asked)
 
-    def one(task: Task) -> Status | None:
-        found = work.consider(task, call)
+    def one(task: Task, found: Look) -> Status | None:
         voice.checked(task, found)
         return found.status if found.accepted or found.status else Status.REJECTED
 
-    _exit(one(task) for task in call.tasks)
+    _exit(one(*each) for group in call.groups for each in work.consider(group, call))
 
 
 @app.command()
@@ -103,12 +103,11 @@ def plan(files: list[str], asked: Asked) -> None:
 
     call, voice = request.asking(files, asked), voice_for(asked)
 
-    def one(task: Task) -> Status | None:
-        found = work.consider(task, call)
+    def one(task: Task, found: Look) -> Status | None:
         voice.planned(task, found)
         return found.status
 
-    _exit(one(task) for task in call.tasks)
+    _exit(one(*each) for group in call.groups for each in work.plan(group, call))
 
 
 @app.command()
@@ -124,11 +123,12 @@ def normalize(files: list[str], asked: Asked) -> None:
     call, voice = request.asking(files, asked), voice_for(asked)
     results = []
     try:
-        for task in call.tasks:
-            with voice.working(task, len(call.tasks)) as on_progress:
-                report = work.prepare(task, call, on_progress)
-            voice.prepared(task, report)
-            results.append((task, report))
+        for group in call.groups:
+            with voice.working(group, len(call.tasks)) as on_progress:
+                done = work.prepare(group, call, on_progress)
+            for task, report in done:
+                voice.prepared(task, report)
+                results.append((task, report))
     finally:  # after Ctrl-C too: what is done, is done
         if results:
             voice.ended(results)

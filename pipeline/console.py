@@ -52,15 +52,14 @@ class ProgressBar:
     Use it as a context; it is gone afterwards.
     """
 
-    def __init__(self, where: Console, name: str, *, index: int, count: int) -> None:
-        """Be ready for the work on the input *name*, number *index* of *count*."""
+    def __init__(self, where: Console, names: dict[int, str], *, count: int) -> None:
+        """Be ready for the work on the inputs *names*, by their places among *count*."""
         self._where = where
-        position = f"[{index + 1}/{count}] " if count > 1 else ""
-        self._label = position + shorten(clean(name), _NAME_CELLS - len(position))
+        self._labels = [_label(name, index, count) for index, name in names.items()]
         self._started = time.monotonic()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._step: tuple[str, Route | None] | None = None
+        self._step: tuple[int, str, Route | None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -78,19 +77,24 @@ class ProgressBar:
                 return
             self._bar = _bar(self._where)
             self._bar.start()
-        step = (progress.stage.value, progress.route)
+        step = (progress.index, progress.stage.value, progress.route)
         if step != self._step:
             self._begin(self._bar, step)
         assert self._task is not None  # noqa: S101 - begun just now
         self._bar.update(self._task, completed=progress.fraction)
 
-    def _begin(self, bar: Bar, step: tuple[str, Route | None]) -> None:
+    def _begin(self, bar: Bar, step: tuple[int, str, Route | None]) -> None:
         self._step = step
         if self._task is not None:
             bar.remove_task(self._task)
-        stage, route = step
+        index, stage, route = step
         doing = route.label if stage == "execute" and route is not None else stage
-        self._task = bar.add_task(f"{self._label}  {doing}", total=1.0)
+        self._task = bar.add_task(f"{self._labels[index]}  {doing}", total=1.0)
+
+
+def _label(name: str, index: int, count: int) -> str:
+    position = f"[{index + 1}/{count}] " if count > 1 else ""
+    return position + shorten(clean(name), _NAME_CELLS - len(position))
 
 
 def _bar(where: Console) -> Bar:

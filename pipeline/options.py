@@ -142,7 +142,7 @@ class Asked(Telling):
         Mode | None,
         typer.Option(
             metavar="MODE",
-            help=f"What will be generated: {_listed(Mode)}.",
+            help=f"What will be generated: {_listed(Mode)} (two files: START END).",
             show_default="by content: video edit, image i2v_first",
         ),
     ] = None

@@ -60,9 +60,10 @@ class PeopleVoice:
             show(self._error, view)
 
     @contextmanager
-    def working(self, task: Task, count: int) -> Iterator[Callable[[Progress], None]]:
+    def working(self, group: Sequence[Task], count: int) -> Iterator[Callable[[Progress], None]]:
         """Show a bar if it takes a while."""
-        with ProgressBar(self._error, task.name, index=task.index, count=count) as bar:
+        names = {task.index: task.name for task in group}
+        with ProgressBar(self._error, names, count=count) as bar:
             yield bar.tell
 
     def prepared(self, task: Task, report: Report) -> None:

@@ -124,9 +124,9 @@ class JsonVoice:
         write(plan_record(task, found))
 
     @contextmanager
-    def working(self, task: Task, count: int) -> Iterator[Callable[[Progress], None]]:  # noqa: ARG002 - people want the count
+    def working(self, group: Sequence[Task], count: int) -> Iterator[Callable[[Progress], None]]:  # noqa: ARG002 - people want the count
         """Write ``progress`` objects."""
-        yield lambda progress: write(progress_record(task, progress))
+        yield lambda progress: write(progress_record(group[progress.index], progress))
 
     def prepared(self, task: Task, report: Report) -> None:
         """Write the ``result`` object."""

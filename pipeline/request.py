@@ -14,8 +14,8 @@ from preprocess import (
     Profile,
     ProfileInvalid,
     Target,
-    distinct_stems,
     load_profile,
+    targets_for,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ class Request:
     intent: Intent
     options: Options
     profile: Profile
+
+    @property
+    def groups(self) -> list[tuple[Task, ...]]:
+        """What is prepared together: the two frames of a pair, else each input for itself."""
+        if self.intent.mode is Mode.I2V_BOTH:
+            return [self.tasks]
+        return [(task,) for task in self.tasks]
 
 
 def looking(files: list[str], asked: Looking) -> Request:
@@ -91,31 +98,15 @@ def _check_together(files: list[str], asked: Asked) -> None:
     if asked.mode is Mode.I2V_BOTH and len(files) != _PAIR:
         msg = f"i2v_both takes two inputs, start frame then end frame, not {len(files)}"
         raise bad_value(msg, "--mode")
-    if asked.mode is Mode.I2V_BOTH:
-        msg = (
-            "a pair is not prepared together yet; prepare one with --role first_frame, the other "
-            "with --role last_frame, both with the same --ratio"
-        )
-        raise bad_value(msg, "--mode")
 
 
 def _request(files: list[str], intent: Intent, options: Options, target: Target) -> Request:
     profile = profile_for(intent.profile, "--profile")
     sources = [Path(name) for name in files]
-    stems = distinct_stems(sources, target.directory)
+    targets = targets_for(sources, output=target.output, directory=target.directory)
     tasks = tuple(
-        Task(
-            index=index,
-            name=name,
-            source=source,
-            target=Target(
-                output=target.output,
-                directory=target.directory,
-                other_inputs=tuple(other for other in sources if other is not source),
-                stem=stem,
-            ),
-        )
-        for index, (name, source, stem) in enumerate(zip(files, sources, stems, strict=True))
+        Task(index=index, name=name, source=source, target=each)
+        for index, (name, source, each) in enumerate(zip(files, sources, targets, strict=True))
     )
     return Request(tasks=tasks, intent=intent, options=options, profile=profile)
 

@@ -26,8 +26,10 @@ class Voice(Protocol):
     def planned(self, task: Task, found: Look) -> None:
         """Tell what would be done."""
 
-    def working(self, task: Task, count: int) -> AbstractContextManager[Callable[[Progress], None]]:
-        """Tell, for the length of the context, how far the work on one of *count* inputs is."""
+    def working(
+        self, group: Sequence[Task], count: int
+    ) -> AbstractContextManager[Callable[[Progress], None]]:
+        """Tell, for the length of the context, how far work on some of *count* inputs is."""
 
     def prepared(self, task: Task, report: Report) -> None:
         """Tell what was done."""

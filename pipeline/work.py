@@ -20,16 +20,20 @@ from preprocess import (
     Report,
     Route,
     Status,
+    both_or_none,
     decide,
     endings,
+    pair_intents,
     probe_file,
     process_file,
+    process_pair,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.request import Request, Task
+    from preprocess import Intent, Profile
 
 INTERNAL = "internal"
 """Error code of an exception that nobody foresaw: a bug."""
@@ -78,17 +82,47 @@ def look(task: Task, request: Request) -> Look:
         return Look(status=Status.FAILED, problem=_surprise(error))
 
 
-def consider(task: Task, request: Request) -> Look:
-    """Measure one input and decide."""
-    found = look(task, request)
+Looks = list[tuple["Task", Look]]
+
+
+def consider(group: Sequence[Task], request: Request) -> Looks:
+    """Measure what is prepared together, and decide about each."""
+    found = [look(task, request) for task in group]
+    intents: Sequence[Intent] = (request.intent,)
+    if len(group) > 1:
+        intents = pair_intents(found[0].facts, request.profile, request.intent)
+    return [
+        (task, _decided(task, each, request.profile, intent))
+        for task, each, intent in zip(group, found, intents, strict=True)
+    ]
+
+
+def plan(group: Sequence[Task], request: Request) -> Looks:
+    """As `consider`; of a pair both frames would be made, or neither."""
+    found = consider(group, request)
+    if len(found) == 1:
+        return found
+    decisions = [each.plan or Rejection(reasons=each.reasons) for _, each in found]
+    together = both_or_none(*decisions)
+    return [
+        (task, _refused(each, decision) if each.plan and isinstance(decision, Rejection) else each)
+        for (task, each), decision in zip(found, together, strict=True)
+    ]
+
+
+def _refused(found: Look, rejection: Rejection) -> Look:
+    return replace(_rejected(InputRejected(rejection.reasons)), facts=found.facts)
+
+
+def _decided(task: Task, found: Look, profile: Profile, intent: Intent) -> Look:
     if found.facts is None:
         return found
     try:
-        decision = decide(found.facts, request.profile, request.intent)
+        decision = decide(found.facts, profile, intent)
     except Exception as error:  # noqa: BLE001 - as in `look`
         return replace(found, status=Status.FAILED, problem=_surprise(error))
     if isinstance(decision, Rejection):
-        return replace(_rejected(InputRejected(decision.reasons)), facts=found.facts)
+        return _refused(found, decision)
     output = _output(task, decision)
     return replace(found, plan=decision, reasons=decision.reasons, output=output)
 
@@ -112,20 +146,41 @@ def _output(task: Task, plan: Plan) -> Path:
     return task.target.path_for(task.source, extension)
 
 
-def prepare(task: Task, request: Request, on_progress: Callable[[Progress], None] | None) -> Report:
-    """Prepare one input; whatever becomes of it is in the report."""
+def prepare(
+    group: Sequence[Task], request: Request, on_progress: Callable[[Progress], None] | None
+) -> list[tuple[Task, Report]]:
+    """Prepare what belongs together; whatever becomes of it is in the reports."""
     try:
-        return process_file(
-            task.source,
-            intent=request.intent,
-            target=task.target,
-            options=request.options,
-            on_progress=on_progress,
-        )
+        reports = _processed(group, request, on_progress)
     except BrokenPipeError:  # nobody reads the progress on stdout any more
         raise
     except Exception as error:  # noqa: BLE001 - as in `look`
-        return Report(input=task.source, status=Status.FAILED, error=_surprise(error))
+        problem = _surprise(error)
+        reports = [Report(input=task.source, status=Status.FAILED, error=problem) for task in group]
+    return list(zip(group, reports, strict=True))
+
+
+def _processed(
+    group: Sequence[Task], request: Request, on_progress: Callable[[Progress], None] | None
+) -> Sequence[Report]:
+    if len(group) > 1:
+        start, end = group
+        return process_pair(
+            *(start.source, end.source),
+            intent=request.intent,
+            directory=start.target.directory,
+            options=request.options,
+            on_progress=on_progress,
+        )
+    [task] = group
+    report = process_file(
+        task.source,
+        intent=request.intent,
+        target=task.target,
+        options=request.options,
+        on_progress=on_progress,
+    )
+    return [report]
 
 
 def exit_code(statuses: Iterable[Status | None]) -> Exit:

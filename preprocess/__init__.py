@@ -28,14 +28,21 @@ if TYPE_CHECKING:
         Prepared,
         plan_file,
         plan_file_async,
+        plan_pair,
+        plan_pair_async,
         prepare_file,
         prepare_file_async,
+        prepare_pair,
+        prepare_pair_async,
         probe_file,
         probe_file_async,
         process_file,
         process_file_async,
+        process_pair,
+        process_pair_async,
     )
     from preprocess.geometry import Gravity
+    from preprocess.image_planner import pair_intents
     from preprocess.intent import (
         AudioChoice,
         Fit,
@@ -50,7 +57,8 @@ if TYPE_CHECKING:
         WindowKind,
         parse_window,
     )
-    from preprocess.naming import distinct_stems, endings
+    from preprocess.naming import endings
+    from preprocess.pair import both_or_none
     from preprocess.plan import ClipPlan, ImagePlan, Plan, Price, Reason, Rejection, Route
     from preprocess.planner import decide
     from preprocess.profiles import Profile
@@ -65,7 +73,7 @@ if TYPE_CHECKING:
         facts_data,
         report_data,
     )
-    from preprocess.task import Options, Progress, Stage, Target
+    from preprocess.task import Options, Progress, Stage, Target, targets_for
     from preprocess.worker.client import prestart
 
 __all__ = [
@@ -106,25 +114,33 @@ __all__ = [
     "VerifyLevel",
     "Window",
     "WindowKind",
+    "both_or_none",
     "decide",
     "decision_data",
-    "distinct_stems",
     "endings",
     "facts_data",
     "load_profile",
     "own_version",
+    "pair_intents",
     "parse_window",
     "plan_file",
     "plan_file_async",
+    "plan_pair",
+    "plan_pair_async",
     "prepare_file",
     "prepare_file_async",
+    "prepare_pair",
+    "prepare_pair_async",
     "prestart",
     "probe_file",
     "probe_file_async",
     "process_file",
     "process_file_async",
+    "process_pair",
+    "process_pair_async",
     "profile_names",
     "report_data",
+    "targets_for",
 ]
 
 # Names come in when they are first asked for (PEP 562): the worker, which is a module of this
@@ -137,14 +153,18 @@ _HOMES = {
     "facts": ("Facts", "Kind", "StillImage"),
     "geometry": ("Gravity",),
     "front": (
-        *("Prepared", "plan_file", "plan_file_async", "prepare_file", "prepare_file_async"),
+        *("Prepared", "plan_file", "plan_file_async", "plan_pair", "plan_pair_async"),
+        *("prepare_file", "prepare_file_async", "prepare_pair", "prepare_pair_async"),
         *("probe_file", "probe_file_async", "process_file", "process_file_async"),
+        *("process_pair", "process_pair_async"),
     ),
     "intent": (
         *("AudioChoice", "Fit", "Intent", "Limits", "Mode", "Resolution", "Role", "Short"),
         *("VerifyLevel", "Window", "WindowKind", "parse_window"),
     ),
-    "naming": ("distinct_stems", "endings"),
+    "image_planner": ("pair_intents",),
+    "naming": ("endings",),
+    "pair": ("both_or_none",),
     "plan": ("ClipPlan", "ImagePlan", "Plan", "Price", "Reason", "Rejection", "Route"),
     "planner": ("decide",),
     "profiles": ("Profile",),
@@ -154,7 +174,7 @@ _HOMES = {
         *("SCHEMA", "Problem", "Report", "Status"),
         *("decision_data", "facts_data", "report_data"),
     ),
-    "task": ("Options", "Progress", "Stage", "Target"),
+    "task": ("Options", "Progress", "Stage", "Target", "targets_for"),
     "worker.client": ("prestart",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -35,6 +35,7 @@ class FailureCode(StrEnum):
     CANCELLED = "cancelled"
     VERIFICATION = "verification"
     ENGINE = "engine"
+    PAIR = "pair"
 
 
 class ClipreadyError(Exception):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.facts import Facts
-from preprocess.intent import Intent
+from preprocess.intent import Intent, Mode
+from preprocess.pair import report_pair, report_pair_plan
 from preprocess.plan import Plan, Reason, Rejection, Route
 from preprocess.prepare import report_facts, report_file, report_plan
 from preprocess.report import Report, Status
-from preprocess.task import OnProgress, Options, Progress, Target
+from preprocess.task import OnProgress, Options, Progress, Target, targets_for
 from preprocess.worker.client import Cancel
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Source = str | os.PathLike[str]
 _DEFAULT_INTENT = Intent()
+_DEFAULT_PAIR = Intent(mode=Mode.I2V_BOTH)
 _DEFAULT_OPTIONS = Options()
 _BESIDE_INPUT = Target()
+_OTHERS_FAULT = ("input.pair", FailureCode.PAIR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,77 @@ def _prepared(report: Report) -> Prepared:
     )
 
 
+def plan_pair(
+    start: Source,
+    end: Source,
+    *,
+    intent: Intent = _DEFAULT_PAIR,
+    options: Options = _DEFAULT_OPTIONS,
+) -> tuple[Plan | Rejection, Plan | Rejection]:
+    """Decide what would be done to the start and the end frame of one clip; nothing is written.
+
+    Both get the size that the start frame's shape asks for; where one cannot be made, neither is.
+    Raises as `probe_file`.
+    """
+    return report_pair_plan((Path(start), Path(end)), intent, options)
+
+
+def process_pair(
+    start: Source,
+    end: Source,
+    *,
+    intent: Intent = _DEFAULT_PAIR,
+    directory: Source | None = None,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> tuple[Report, Report]:
+    """Prepare start and end frame of one clip to one size; both are written, or none.
+
+    Results stand beside the inputs, or in *directory*. *on_progress* and what is raised are as for
+    `process_file`; ``Progress.index`` says which frame it is about.
+    """
+    sources = (Path(start), Path(end))
+    targets = _pair_targets(sources, directory)
+    return report_pair(sources, intent, targets, options, on_progress=on_progress)
+
+
+def prepare_pair(
+    start: Source,
+    end: Source,
+    *,
+    intent: Intent = _DEFAULT_PAIR,
+    directory: Source | None = None,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> tuple[Prepared, Prepared]:
+    """Make start and end frame of one clip acceptable, at one size, and verify both.
+
+    Raises:
+        InputRejected, PreparationFailed: as `prepare_file`, for the frame whose fault it is; if
+            both are at fault, for the start frame (`process_pair` has both stories).
+    """
+    return _both_prepared(
+        process_pair(
+            *(start, end),
+            intent=intent,
+            directory=directory,
+            options=options,
+            on_progress=on_progress,
+        )
+    )
+
+
+def _both_prepared(reports: tuple[Report, Report]) -> tuple[Prepared, Prepared]:
+    start, end = reports
+    if start.error is not None and start.error.code in _OTHERS_FAULT:
+        _prepared(end)
+    return _prepared(start), _prepared(end)
+
+
+def _pair_targets(sources: tuple[Path, Path], directory: Source | None) -> list[Target]:
+    return targets_for(sources, directory=None if directory is None else Path(directory))
+
+
 async def probe_file_async(
     source: Source, *, intent: Intent = _DEFAULT_INTENT, options: Options = _DEFAULT_OPTIONS
 ) -> Facts:
@@ -157,17 +231,22 @@ async def process_file_async(
 
     *on_progress* is called in the event loop.
     """
-    loop = asyncio.get_running_loop()
-    told: OnProgress | None = None
-    if on_progress is not None:
-        tell = on_progress
-
-        def told(progress: Progress) -> None:
-            loop.call_soon_threadsafe(tell, progress)
-
+    told = _in_loop(on_progress)
     return await _in_thread(
         partial(report_file, Path(source), intent, target, options, on_progress=told)
     )
+
+
+def _in_loop(on_progress: OnProgress | None) -> OnProgress | None:
+    """The same, called from another thread."""
+    if on_progress is None:
+        return None
+    loop = asyncio.get_running_loop()
+
+    def told(progress: Progress) -> None:
+        loop.call_soon_threadsafe(on_progress, progress)
+
+    return told
 
 
 async def prepare_file_async(
@@ -182,6 +261,56 @@ async def prepare_file_async(
     return _prepared(
         await process_file_async(
             source, intent=intent, target=target, options=options, on_progress=on_progress
+        )
+    )
+
+
+async def plan_pair_async(
+    start: Source,
+    end: Source,
+    *,
+    intent: Intent = _DEFAULT_PAIR,
+    options: Options = _DEFAULT_OPTIONS,
+) -> tuple[Plan | Rejection, Plan | Rejection]:
+    """`plan_pair` for asyncio; cancelling kills the worker."""
+    return await _in_thread(partial(report_pair_plan, (Path(start), Path(end)), intent, options))
+
+
+async def process_pair_async(
+    start: Source,
+    end: Source,
+    *,
+    intent: Intent = _DEFAULT_PAIR,
+    directory: Source | None = None,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> tuple[Report, Report]:
+    """`process_pair` for asyncio, as `process_file_async`."""
+    sources = (Path(start), Path(end))
+    targets = _pair_targets(sources, directory)
+    told = _in_loop(on_progress)
+    return await _in_thread(
+        partial(report_pair, sources, intent, targets, options, on_progress=told)
+    )
+
+
+async def prepare_pair_async(
+    start: Source,
+    end: Source,
+    *,
+    intent: Intent = _DEFAULT_PAIR,
+    directory: Source | None = None,
+    options: Options = _DEFAULT_OPTIONS,
+    on_progress: OnProgress | None = None,
+) -> tuple[Prepared, Prepared]:
+    """`prepare_pair` for asyncio; cancelling kills the worker and leaves no output."""
+    return _both_prepared(
+        await process_pair_async(
+            *(start, end),
+            intent=intent,
+            directory=directory,
+            options=options,
+            on_progress=on_progress,
         )
     )
 

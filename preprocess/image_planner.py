@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preprocess.geometry import Size, centred_crop, inner_size, nearest_legal_size
@@ -49,6 +50,16 @@ def decide_image(
     if route is not Route.ENCODE:
         return _as_it_is(still, route, reasons)
     return _encoded(still, reasons)
+
+
+def pair_intents(start: Facts | None, profile: Profile, intent: Intent) -> tuple[Intent, Intent]:
+    """What is wanted of start and end frame, so that both get one size: the start frame's."""
+    first = replace(intent, mode=None, role=Role.FIRST_FRAME)
+    last = replace(intent, mode=None, role=Role.LAST_FRAME)
+    if start is not None and start.image is not None:
+        found = rules.frame_for(start.image, profile, first)
+        last = replace(last, ratio=found[0] if found is not None else intent.ratio)
+    return first, last
 
 
 def _still(

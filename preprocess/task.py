@@ -25,6 +25,8 @@ from preprocess.worker.handle import MAX_DEADLINE_S
 from preprocess.worker.protocol import OperationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from preprocess.intake import Intake
 
 T = TypeVar("T")
@@ -52,6 +54,8 @@ class Progress:
     route: Route | None
     fraction: float
     """0 to 1 within the stage."""
+    index: int = 0
+    """1 for the end frame of a pair."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -99,6 +103,22 @@ class Target:
         return naming.output_path(source, self.stem or source.stem, self.directory, extension)
 
 
+def targets_for(
+    sources: Sequence[Path], *, output: Path | None = None, directory: Path | None = None
+) -> list[Target]:
+    """Where the results of one call go, so that none takes another's name or an input's."""
+    stems = naming.distinct_stems(sources, directory)
+    return [
+        Target(
+            output=output,
+            directory=directory,
+            other_inputs=tuple(other for other in sources if other is not source),
+            stem=stem,
+        )
+        for source, stem in zip(sources, stems, strict=True)
+    ]
+
+
 @dataclass(slots=True)
 class Task:
     """What is known about one file so far."""
@@ -109,6 +129,8 @@ class Task:
     options: Options
     on_progress: OnProgress | None
     cancel: Cancel | None
+    index: int = 0
+    """1 for the end frame of a pair."""
     started: float = field(default_factory=time.monotonic)
     facts: Facts | None = None
     probed: Probed | None = None
@@ -146,7 +168,9 @@ class Task:
         """Let the caller know how far it is, if they care."""
         if self.on_progress is not None:
             route = self.plan.route if self.plan is not None else None
-            self.on_progress(Progress(stage=stage, route=route, fraction=fraction))
+            self.on_progress(
+                Progress(stage=stage, route=route, fraction=fraction, index=self.index)
+            )
 
 
 def probe(task: Task, taken: Intake, worker: Worker) -> Facts:

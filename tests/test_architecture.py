@@ -55,6 +55,7 @@ CALLER = {
     "preprocess.intake",
     "preprocess.job",
     "preprocess.naming",
+    "preprocess.pair",
     "preprocess.prepare",
     "preprocess.ladder",
     "preprocess.image_ladder",

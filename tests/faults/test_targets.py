@@ -21,9 +21,9 @@ from preprocess import (
     Stage,
     Status,
     Target,
-    distinct_stems,
     ladder,
     publish,
+    targets_for,
 )
 from preprocess.naming import receipt_path
 from preprocess.worker.client import shutdown
@@ -201,7 +201,7 @@ def test_a_kept_file_of_a_wrong_name_may_get_a_right_one(
 
 def test_names_of_one_call_are_told_apart_whatever_way_their_folder_is_written() -> None:
     sources = [Path("clips/a.mov"), Path("clips/../clips/a.mkv"), Path("b.mov")]
-    assert distinct_stems(sources, None) == ["a.mov", "a.mkv", "b"]
+    assert [target.stem for target in targets_for(sources)] == ["a.mov", "a.mkv", "b"]
 
 
 def test_names_that_collide_end_with_one_result_and_one_refusal(clip: Copy, folder: Path) -> None:

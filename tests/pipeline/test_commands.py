@@ -186,14 +186,15 @@ def test_an_exception_nobody_foresaw_is_an_answer_too() -> None:
         tasks=(task,), intent=Intent(), options=Options(), profile=load_profile(Intent().profile)
     )
 
-    found = consider(task, request)
+    [(_, found)] = consider((task,), request)
 
     assert found.status is Status.FAILED
     assert found.problem is not None
     assert found.problem.code == "internal"
     assert found.problem.message.startswith("TypeError: ")
     assert "Traceback" in (found.problem.detail or "")
-    assert prepare(task, request, None).status is Status.FAILED
+    [(_, report)] = prepare((task,), request, None)
+    assert report.status is Status.FAILED
 
 
 def test_the_window_reaches_the_planner(run: Run, put: Put) -> None:
