@@ -205,10 +205,11 @@ class StillImage:
     profile_name: str | None
     """Description of the ICC profile; ``None`` where there is none."""
     srgb: bool
-    """No profile, or one that does what sRGB does."""
+    """Its colours are shown as sRGB: by profile, by code points, or because nothing is said."""
     profile_broken: bool
-    """There is a profile that nothing can read."""
+    """There is a profile that nothing can read, or one of another kind of picture."""
     primaries: str | None
+    transfer: str | None
     """As code points (``nclx``, ``cICP``) name them, where there is no profile."""
     dynamic: Dynamic
 

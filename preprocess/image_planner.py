@@ -146,6 +146,8 @@ def _encoded(still: rules.Still, reasons: tuple[Reason, ...]) -> ImagePlan | Rej
             canvas=canvas,
             blur=still.fit is Fit.BLUR,
             convert=not (still.image.srgb or still.image.profile_broken),
+            primaries=still.image.primaries,
+            transfer=still.image.transfer,
             quality=JPEG_QUALITIES[0],
         ),
     )

@@ -147,7 +147,10 @@ class ImageEncoding:
     blur: bool
     """Padded with a blurred copy of the picture instead of black."""
     convert: bool
-    """Colours go through the ICC profile."""
+    """Colours are no sRGB: they go through the ICC profile, or one for what is stated."""
+    primaries: str | None
+    transfer: str | None
+    """FFmpeg's names of what the file states where it has no profile."""
     quality: int
     """Of a JPEG; lowered to meet the byte cap."""
 

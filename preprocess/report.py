@@ -133,6 +133,7 @@ def _image_data(image: StillImage) -> dict[str, object]:
         "color_profile": image.profile_name,
         "srgb": image.srgb,
         "color_primaries": image.primaries,
+        "color_transfer": image.transfer,
         "hdr": image.dynamic is not Dynamic.SDR,
         "dynamic_range": image.dynamic.value,
     }

@@ -8,9 +8,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageCms, ImageFilter, ImageOps, PngImagePlugin
+from PIL import Image, ImageFilter, ImageOps, PngImagePlugin
 
+from preprocess import icc
 from preprocess.engines.failures import PlanMismatch, SourceDamaged
+from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, resizable
 from preprocess.geometry import Box, Gravity, Size
 from preprocess.job import ImageOutcome
 from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
@@ -20,12 +22,8 @@ from preprocess.probe import jpeg, png
 if TYPE_CHECKING:
     from preprocess.plan import ImageEncoding, ImagePlan
 
-_BACKGROUND = (255, 255, 255)
 _BLUR_SHARE = 0.04
 """Radius of the blur behind a padded picture, as part of the canvas."""
-_SRGB = ImageCms.createProfile("sRGB")
-_SRGB_BYTES = ImageCms.ImageCmsProfile(_SRGB).tobytes()
-"""The one thing a result says beside its pixels: what they mean."""
 _GRAVITIES = {
     Gravity.CENTRE: (0.5, 0.5),
     Gravity.NORTH: (0.5, 0.0),
@@ -52,7 +50,8 @@ def prepare_image(fd: int, container: str, plan: ImagePlan, path: str) -> ImageO
         return _strip(fd, container, path)
     encoding = plan.encoding
     assert encoding is not None  # noqa: S101 - only rewrap and encode come here
-    picture = _fitted(_upright(fd, container, encoding), encoding)
+    image, profile = _upright(fd, container, encoding)
+    picture = _fitted(image, profile, encoding)
     data, quality = _coded(picture, plan)
     Path(path).write_bytes(data)
     return ImageOutcome(quality=quality)
@@ -88,19 +87,30 @@ def _damaged(error: BaseException) -> SourceDamaged:
     return SourceDamaged(0, 1, f"pictures can be decoded: {said}"[:200])
 
 
-def _upright(fd: int, container: str, encoding: ImageEncoding) -> Image.Image:
-    """The picture as it is meant to be seen, in sRGB, perhaps smaller than stored."""
+def _upright(fd: int, container: str, encoding: ImageEncoding) -> tuple[Image.Image, bytes | None]:
+    """The picture as it is meant to be seen, perhaps smaller than stored, and its profile."""
     try:
         with open_image(fd, container) as image:
             if container == "jpeg":
                 _decode_small(image, encoding)
             image.seek(0)
             image.load()
-            profile = image.info.get("icc_profile") if encoding.convert else None
+            profile = _profile(image, encoding)
             turned = image if container in TURNED_BY_DECODER else ImageOps.exif_transpose(image)
-            return _plain(turned, profile)
+            return resizable(turned), profile
     except DAMAGE as error:
         raise _damaged(error) from error
+
+
+def _profile(image: Image.Image, encoding: ImageEncoding) -> bytes | None:
+    """What the colours go through: the profile in the file, or one for what it states."""
+    if not encoding.convert:
+        return None
+    if image.mode == "LAB":
+        return None  # converted from what it is, whatever the profile
+    embedded: bytes | None = image.info.get("icc_profile")
+    stated = encoding.primaries, encoding.transfer
+    return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
 
 
 def _decode_small(image: Image.Image, encoding: ImageEncoding) -> None:
@@ -117,60 +127,13 @@ def _shown(image: Image.Image, encoding: ImageEncoding) -> Size:
     return Size(image.height, image.width) if turned else Size(image.width, image.height)
 
 
-def _plain(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB, or RGBA with transparency."""
-    if image.mode.startswith("I;16"):
-        image = _eight_bits(image)
-    has_alpha = image.has_transparency_data
-    if image.mode in ("P", "PA") or (has_alpha and image.mode not in ("RGBA", "LA")):
-        image = image.convert("RGBA" if has_alpha else "RGB")
-    alpha = image.getchannel("A") if has_alpha and "A" in image.getbands() else None
-    if alpha is not None:
-        image = image.convert("L" if image.mode == "LA" else "RGB")
-    image = _converted(image, profile) or image.convert("RGB")
-    if alpha is not None:
-        image.putalpha(alpha)
-    return image
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits as 8 bits of grey."""
-    return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-
-
-def _converted(image: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """Colours through the ICC profile; ``None`` where there is none.
-
-    Raises:
-        PlanMismatch: the profile is not one for such pictures.
-    """
-    if image.mode == "LAB":
-        source: object = ImageCms.createProfile("LAB")
-    elif profile is None:
-        return None
-    else:
-        source = io.BytesIO(profile)
-    try:
-        return ImageCms.profileToProfile(
-            image,
-            source,  # type: ignore[arg-type]
-            _SRGB,
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, *DAMAGE) as error:
-        msg = f"the colour profile cannot be applied: {error}"
-        raise PlanMismatch(msg) from error
-
-
-def _fitted(image: Image.Image, encoding: ImageEncoding) -> Image.Image:
-    """Cropped, scaled, flattened and padded."""
+def _fitted(image: Image.Image, profile: bytes | None, encoding: ImageEncoding) -> Image.Image:
+    """Cropped, scaled, converted and padded; colours last, of fewer pixels."""
     box = _crop_box(image, encoding)
-    scaled = _resized(image, encoding.scaled, box)
+    scaled = in_srgb(_resized(image, encoding.scaled, box), profile)
     if encoding.canvas == encoding.scaled:
         return scaled
-    canvas = _backdrop(image, encoding)
+    canvas = _backdrop(image, profile, encoding)
     left = (encoding.canvas.width - encoding.scaled.width) // 2
     top = (encoding.canvas.height - encoding.scaled.height) // 2
     canvas.paste(scaled, (left, top))
@@ -180,27 +143,20 @@ def _fitted(image: Image.Image, encoding: ImageEncoding) -> Image.Image:
 def _resized(image: Image.Image, size: Size, box: Box) -> Image.Image:
     edges = (box.x, box.y, box.x + box.size.width, box.y + box.size.height)
     wanted = (size.width, size.height)
-    if image.mode == "RGBA":
-        # Pillow premultiplies for this, so that what is invisible does not bleed into the edges.
-        return _flattened(image.resize(wanted, Image.Resampling.LANCZOS, edges))
     if edges == (0, 0, *wanted) and image.size == wanted:
         return image
+    # Of RGBA and LA Pillow makes premultiplied colours for this: what is invisible does not bleed.
     return image.resize(wanted, Image.Resampling.LANCZOS, edges)
 
 
-def _flattened(image: Image.Image) -> Image.Image:
-    ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
-    return Image.alpha_composite(ground, image).convert("RGB")
-
-
-def _backdrop(image: Image.Image, encoding: ImageEncoding) -> Image.Image:
+def _backdrop(image: Image.Image, profile: bytes | None, encoding: ImageEncoding) -> Image.Image:
     canvas = encoding.canvas
     if not encoding.blur:
         return Image.new("RGB", (canvas.width, canvas.height))
     small = Size(max(1, canvas.width // 4), max(1, canvas.height // 4))
     kept = _covering(Size(image.width, image.height), canvas)
     box = Box((image.width - kept.width) // 2, (image.height - kept.height) // 2, kept)
-    cover = _resized(image, small, box)
+    cover = in_srgb(_resized(image, small, box), profile)
     radius = max(1.0, _BLUR_SHARE * max(small.width, small.height))
     blurred = cover.filter(ImageFilter.GaussianBlur(radius))
     return blurred.resize((canvas.width, canvas.height), Image.Resampling.BICUBIC)
@@ -259,7 +215,7 @@ def _coded(image: Image.Image, plan: ImagePlan) -> tuple[bytes, int | None]:
     data, quality = b"", None
     for quality in JPEG_QUALITIES:
         data = _saved(
-            clean, format="JPEG", quality=quality, subsampling="4:4:4", icc_profile=_SRGB_BYTES
+            clean, format="JPEG", quality=quality, subsampling="4:4:4", icc_profile=SRGB_PROFILE
         )
         if len(data) <= plan.expected.max_bytes:
             break

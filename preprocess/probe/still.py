@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, ImageCms
 
+from preprocess import icc
 from preprocess.facts import Dynamic, StillImage
 from preprocess.geometry import Orientation, Size
 from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
@@ -30,7 +31,9 @@ _BY_EXIF = {
     7: Orientation.MIRRORED_CLOCKWISE,
     8: Orientation.COUNTERCLOCKWISE,
 }
-_BROKEN = "a profile that cannot be read"
+_UNREADABLE = "a profile that cannot be read"
+_SPACES = {"L": ("GRAY", "RGB"), "CMYK": ("CMYK",), "LAB": ("Lab",)}
+"""Kinds of profile that can be applied to a mode; all that is coloured becomes RGB."""
 # Pillow 13.0 does not tell what an AVIF's ``colr`` box holds (ISO/IEC 14496-12, 12.1.5).
 _NCLX = re.compile(rb"colrnclx(.{4})", re.DOTALL)
 _META_BYTES = 1 << 16
@@ -100,9 +103,10 @@ def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -
     stored = Size(image.width, image.height)
     turn = Orientation.NORMAL if container in TURNED_BY_DECODER else _orientation(image)
     displayed = Size(stored.height, stored.width) if turn.swaps_sides else stored
-    name, srgb = _profile(image)
+    name, srgb, broken = _profile(image)
     # A profile has the last word on what the colours are; code points are for files without one.
-    primaries, transfer = points if points is not None and name is None else (2, 2)
+    numbers = points if points is not None and name is None else (2, 2)
+    primaries, transfer = PRIMARIES.get(numbers[0]), TRANSFERS.get(numbers[1])
     return StillImage(
         stored=stored,
         displayed=displayed,
@@ -113,10 +117,11 @@ def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -
         animated=container in ("gif", "png", "webp", "avif")
         and bool(getattr(image, "is_animated", False)),
         profile_name=name,
-        srgb=srgb,
-        profile_broken=name == _BROKEN,
-        primaries=PRIMARIES.get(primaries),
-        dynamic=DYNAMICS.get(TRANSFERS.get(transfer, ""), Dynamic.SDR),
+        srgb=srgb and icc.is_srgb(primaries, transfer),
+        profile_broken=broken,
+        primaries=primaries,
+        transfer=transfer,
+        dynamic=DYNAMICS.get(transfer or "", Dynamic.SDR),
     )
 
 
@@ -146,21 +151,23 @@ def _depth(image: Image.Image) -> int:
     return max(_DEPTHS.get(image.mode, 8), image.info.get("bit_depth") or 0)
 
 
-def _profile(image: Image.Image) -> tuple[str | None, bool]:
-    """(description, whether it does what sRGB does)."""
+def _profile(image: Image.Image) -> tuple[str | None, bool, bool]:
+    """(description, whether it does what sRGB does, whether it is of no use)."""
     data = image.info.get("icc_profile")
     if not data:
-        return None, image.mode not in ("CMYK", "LAB")
+        return None, image.mode not in ("CMYK", "LAB"), False
     try:
         profile = ImageCms.getOpenProfile(io.BytesIO(data))
         name = (ImageCms.getProfileDescription(profile) or "").strip() or "a profile without a name"
         space = profile.profile.xcolor_space.strip()
     except (*DAMAGE, ImageCms.PyCMSError):
-        return _BROKEN, False
+        return _UNREADABLE, False, True
+    kind = "L" if image.mode in ("1", "LA") or image.mode.startswith("I") else image.mode
+    if space not in _SPACES.get(kind, ("RGB",)):
+        return f"{name[:60]}, a {space} profile", False, True
     plain = space == "RGB" and bool(_SRGB.search(name))
-    return name[:80], plain or (
-        space == "GRAY" and image.mode == "L" and "gamma 2.2" in name.lower()
-    )
+    grey = space == "GRAY" and image.mode == "L" and "gamma 2.2" in name.lower()
+    return name[:80], plain or grey, False
 
 
 def _private(image: Image.Image) -> set[str]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 """More than any phone takes; a frame of it fills 300 MB where it cannot be decoded smaller."""
-_KNOWN_PRIMARIES = {None, "bt709", "smpte170m", "bt470bg"}
 _MAX_BITS = 16
 """Of 32 bits and floating point nobody says what is white."""
 STRIPPABLE = frozenset({"jpeg", "png"})
@@ -130,16 +129,13 @@ def size(still: Still) -> Iterable[Finding]:
 
 
 def dynamic_range(still: Still) -> Iterable[Finding]:
-    """Standard range, in colours that are known; anything else would come out washed out."""
+    """Standard range; anything else would come out washed out."""
     image = still.image
     if image.dynamic is not Dynamic.SDR:
         measured, limit = f"HDR ({image.dynamic.value.upper()})", "SDR"
         yield _refused(
             "image.dynamic_range", measured, limit, "not available yet; export it as SDR"
         )
-    if image.primaries not in _KNOWN_PRIMARIES:
-        measured = f"{image.primaries} primaries and no profile"
-        yield _refused("image.primaries", measured, "sRGB, or a profile", "export it as sRGB")
 
 
 def colour(still: Still) -> Iterable[Finding]:
@@ -148,8 +144,7 @@ def colour(still: Still) -> Iterable[Finding]:
     if image.profile_broken:
         yield _encode("image.profile", image.profile_name or "", "sRGB", "ignored: taken as sRGB")
     elif not image.srgb:
-        name = image.profile_name or f"{image.mode} without a profile"
-        yield _encode("image.profile", name, "sRGB", "converted")
+        yield _encode("image.profile", _colours(image), "sRGB", "converted")
     if image.bit_depth > _MAX_BITS:
         measured = f"{image.mode}, {image.bit_depth} bits"
         yield _refused("image.mode", measured, "at most 16 bits", "export it with 8 or 16 bits")
@@ -158,6 +153,13 @@ def colour(still: Still) -> Iterable[Finding]:
         yield _encode("image.mode", measured, "RGB or grey, 8 bits", "converted")
     if image.alpha:
         yield _encode("image.alpha", "transparency", "none", "laid on white")
+
+
+def _colours(image: StillImage) -> str:
+    if image.profile_name is not None:
+        return image.profile_name
+    stated = [name for name in (image.primaries, image.transfer) if name is not None]
+    return f"{', '.join(stated) or image.mode} without a profile"
 
 
 def still_only(still: Still) -> Iterable[Finding]:

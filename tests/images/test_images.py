@@ -277,19 +277,6 @@ def test_a_reference_changes_no_more_than_a_limit_demands(
 # --- colour --------------------------------------------------------------------------------------
 
 
-def test_transparent_edges_have_no_dark_fringe(folder: Path) -> None:
-    """White on black nothing: what is invisible must not bleed in when it is scaled."""
-    image = Image.new("RGBA", (1600, 900), (0, 0, 0, 0))
-    image.paste((255, 255, 255, 255), (400, 200, 1201, 701))
-    source = stills.save(image, folder / "logo", "png")
-    report = prepared(source, frame())
-
-    assert report.output is not None
-    with Image.open(report.output) as result:
-        grey = result.convert("L").tobytes()
-    assert min(grey) >= 250
-
-
 @pytest.mark.parametrize("mode", ["P", "L", "1", "CMYK", "I;16", "LA", "RGBA"])
 def test_every_mode_becomes_eight_bits_of_rgb(mode: str, folder: Path) -> None:
     grey = mode in ("L", "1", "I;16", "LA")
@@ -400,23 +387,12 @@ def with_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
     return data[:33] + chunk + struct.pack(">I", zlib.crc32(kind + body)) + data[33:]
 
 
-@pytest.mark.parametrize(
-    ("points", "rule", "words"),
-    [
-        ((9, 16, 0, 1), "image.dynamic_range", "HDR (PQ)"),
-        ((12, 13, 0, 1), "image.primaries", "smpte432"),
-    ],
-)
-def test_colours_we_cannot_convert_are_refused(
-    points: tuple[int, ...], rule: str, words: str, folder: Path
-) -> None:
-    """Taken as sRGB they would come out washed out, and nobody would be told."""
+def test_a_png_in_pq_is_refused(folder: Path) -> None:
+    """Taken as sRGB it would come out washed out, and nobody would be told."""
     source = folder / "wide"
-    source.write_bytes(with_chunk(stills.encoded(stills.picture(), "png"), b"cICP", bytes(points)))
-    report = process_file(source, intent=frame())
-    assert report.status is Status.REJECTED
-    assert rule in {reason.rule for reason in report.reasons}
-    assert words in " ".join(reason.measured for reason in report.reasons)
+    chunk = bytes((9, 16, 0, 1))
+    source.write_bytes(with_chunk(stills.encoded(stills.picture(), "png"), b"cICP", chunk))
+    assert "HDR (PQ)" in refused(source, "image.dynamic_range")
 
 
 def test_an_avif_in_pq_is_refused(folder: Path) -> None:
@@ -426,7 +402,7 @@ def test_an_avif_in_pq_is_refused(folder: Path) -> None:
     source.write_bytes(data[:at] + struct.pack(">HH", 9, 16) + data[at + 4 :])
     report = process_file(source, intent=frame())
 
-    assert {"image.dynamic_range", "image.primaries"} <= {each.rule for each in report.reasons}
+    assert [each.rule for each in report.reasons] == ["image.dynamic_range"]
 
 
 def test_thirty_two_bits_are_refused(folder: Path) -> None:

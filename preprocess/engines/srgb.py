@@ -1,0 +1,75 @@
+"""Colours of stills: whatever mode and profile, 8-bit sRGB in the end."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageCms
+
+from preprocess.engines.failures import PlanMismatch
+from preprocess.pixels import DAMAGE
+
+BACKGROUND = (255, 255, 255)
+"""What transparency is laid on."""
+_SRGB = ImageCms.createProfile("sRGB")
+SRGB_PROFILE = ImageCms.ImageCmsProfile(_SRGB).tobytes()
+_RESIZABLE = ("RGB", "RGBA", "L", "LA", "CMYK")
+
+
+def resizable(image: Image.Image) -> Image.Image:
+    """*image* in 8 bits, in a mode the resampler takes, its colours as they were if they can be.
+
+    Raises:
+        PlanMismatch: its LAB values cannot be read.
+    """
+    if image.mode.startswith("I;16"):
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode == "LAB":
+        return _transformed(image, ImageCms.createProfile("LAB"))
+    transparent = image.has_transparency_data
+    if image.mode in ("1", "L"):
+        return image.convert("LA" if transparent else "L")
+    if image.mode in _RESIZABLE and transparent == (image.mode in ("RGBA", "LA")):
+        return image
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """A `resizable` image in sRGB, through *profile* if there is one, on `BACKGROUND`.
+
+    Raises:
+        PlanMismatch: the profile cannot be applied.
+    """
+    alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
+    if alpha is not None:
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    image = image.convert("RGB") if profile is None else _applied(image, profile)
+    if alpha is None:
+        return image
+    ground = Image.new("RGB", image.size, BACKGROUND)
+    ground.paste(image, mask=alpha)
+    return ground
+
+
+def _applied(image: Image.Image, profile: bytes) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+        image = image.convert("RGB")
+    return _transformed(image, source)
+
+
+def _transformed(image: Image.Image, source: object) -> Image.Image:
+    try:
+        result = ImageCms.profileToProfile(
+            image,
+            source,  # type: ignore[arg-type]
+            _SRGB,
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, *DAMAGE) as error:
+        msg = f"the colour profile cannot be applied: {error}"
+        raise PlanMismatch(msg) from error
+    assert result is not None  # noqa: S101 - only in place there is none
+    return result
