@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import media
-from benchmarks.pairs import Pair, command, compare
+from benchmarks.pairs import HEADING, Pair, command, compare, ffmpeg, show
 from preprocess import Options, Plan, Target, plan_file, probe_file, process_file
 from preprocess.encoding import CRF, KEYFRAME_INTERVAL_S, PRESET
 
@@ -31,26 +30,17 @@ def main() -> int:
 
 def _measure(folder: Path, scratch: Path, runs: int) -> list[Pair]:
     print(f"{platform.machine()}, Python {platform.python_version()}; medians of {runs} pairs")
-    print(f"{'work':<34}{'ours':>10}{'theirs':>10}{'wall':>8}{'cpu':>8}  wanted")
+    print(HEADING)
     pairs = []
     for measure in (_probe, _plan, _cut, _encode, _shell):
         pair = measure(folder, scratch, runs)
         pairs.append(pair)
-        _show(pair)
+        show(pair)
     facts = probe_file(media.two_hours(folder))
     share = (facts.bytes_read or 0) / facts.size_bytes
     print(f"plan of 2 h: {facts.bytes_read:,} of {facts.size_bytes:,} bytes read, {share:.3%}")
     print(f"encode 1080p30: peak memory {_encode_peak(folder):.0f} MB (wanted <= 250)")
     return pairs
-
-
-def _show(pair: Pair) -> None:
-    mark = {True: "met", False: "MISSED", None: ""}[pair.good]
-    print(
-        f"{pair.name:<34}{pair.ours.wall_s * 1000:>8.1f}ms{pair.theirs.wall_s * 1000:>8.1f}ms"
-        f"{pair.wall_ratio:>8.2f}{pair.cpu_ratio:>8.2f}  {pair.wanted} {mark} (vs {pair.against})",
-        flush=True,
-    )
 
 
 def _probe(folder: Path, _scratch: Path, runs: int) -> Pair:
@@ -112,13 +102,13 @@ def _encode(folder: Path, scratch: Path, runs: int) -> Pair:
             options=Options(force=True, threads=threads),
         ),
         command(
-            *(_ffmpeg(), "-v", "error", "-nostdin", "-y", "-threads", str(threads)),
+            *(ffmpeg(), "-v", "error", "-nostdin", "-y", "-threads", str(threads)),
             *("-i", str(clip), "-t", "15", "-vf", size, "-c:v", "libx264", "-preset", PRESET),
             *("-crf", f"{CRF:g}", "-g", str(30 * KEYFRAME_INTERVAL_S)),
             *("-threads", str(threads), "-pix_fmt", "yuv420p", "-c:a", "copy"),
             *("-movflags", "+faststart", str(scratch / "ffmpeg.mp4")),
         ),
-        against=f"{Path(_ffmpeg()).name}, same x264 settings and threads; ours verifies too",
+        against=f"{Path(ffmpeg()).name}, same x264 settings and threads; ours verifies too",
         wanted="<= 1.0",
         at_most=1.0,
         runs=max(3, runs // 2),
@@ -137,15 +127,6 @@ def _shell(folder: Path, _scratch: Path, runs: int) -> Pair:
         at_most=6,
         runs=runs,
     )
-
-
-def _ffmpeg() -> str:
-    """The newest ffmpeg there is: imageio-ffmpeg's binary, else the system's."""
-    try:
-        from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - an extra
-    except ImportError:
-        return shutil.which("ffmpeg") or "ffmpeg"
-    return str(get_ffmpeg_exe())
 
 
 _PEAK_SCRIPT = """

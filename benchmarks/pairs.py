@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import time
@@ -33,6 +34,19 @@ class Pair:
     wall_ratio: float
     cpu_ratio: float
     good: bool | None
+
+
+HEADING = f"{'work':<34}{'ours':>10}{'theirs':>10}{'wall':>8}{'cpu':>8}  wanted"
+
+
+def show(pair: Pair) -> None:
+    """A line under `HEADING`."""
+    mark = {True: "met", False: "MISSED", None: ""}[pair.good]
+    print(
+        f"{pair.name:<34}{pair.ours.wall_s * 1000:>8.1f}ms{pair.theirs.wall_s * 1000:>8.1f}ms"
+        f"{pair.wall_ratio:>8.2f}{pair.cpu_ratio:>8.2f}  {pair.wanted} {mark} (vs {pair.against})",
+        flush=True,
+    )
 
 
 def cost_of(work: Callable[[], object]) -> Cost:
@@ -119,3 +133,12 @@ def command(*arguments: str) -> Callable[[], object]:
         subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
     return run
+
+
+def ffmpeg() -> str:
+    """The newest ffmpeg there is: imageio-ffmpeg's binary, else the system's."""
+    try:
+        from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - an extra
+    except ImportError:
+        return shutil.which("ffmpeg") or "ffmpeg"
+    return str(get_ffmpeg_exe())

@@ -73,7 +73,12 @@ def _attempt(
 ) -> tuple[ImageMeasured, tuple[Check, ...]]:
     assert task.facts is not None  # noqa: S101 - planned from them
     container = task.facts.container or ""
-    request = ImageRequest(plan=plan, container=container, path=str(path.absolute()))
+    request = ImageRequest(
+        plan=plan,
+        container=container,
+        path=str(path.absolute()),
+        threads=task.options.thread_count,
+    )
     task.tell(Stage.EXECUTE, 0)
     with task.timed("execute"):
         answer = call(worker, "prepare_image", request, taken.fd, _budget(task, plan))

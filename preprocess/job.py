@@ -71,6 +71,7 @@ class ImageRequest:
     container: str
     path: str
     """Hidden temporary that exists and is ours."""
+    threads: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

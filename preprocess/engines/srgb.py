@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageMath
 
 from preprocess.engines.failures import PlanMismatch
 from preprocess.pixels import DAMAGE
@@ -13,7 +13,6 @@ BACKGROUND = (255, 255, 255)
 """What transparency is laid on."""
 _SRGB = ImageCms.createProfile("sRGB")
 SRGB_PROFILE = ImageCms.ImageCmsProfile(_SRGB).tobytes()
-_RESIZABLE = ("RGB", "RGBA", "L", "LA", "CMYK")
 
 
 def resizable(image: Image.Image) -> Image.Image:
@@ -23,15 +22,28 @@ def resizable(image: Image.Image) -> Image.Image:
         PlanMismatch: its LAB values cannot be read.
     """
     if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+        return _eight_bits(image)
     if image.mode == "LAB":
         return _transformed(image, ImageCms.createProfile("LAB"))
     transparent = image.has_transparency_data
     if image.mode in ("1", "L"):
-        return image.convert("LA" if transparent else "L")
-    if image.mode in _RESIZABLE and transparent == (image.mode in ("RGBA", "LA")):
+        return _in_mode(image, "LA" if transparent else "L")
+    if image.mode == "CMYK" or (image.mode == "LA" and transparent):
         return image
-    return image.convert("RGBA" if transparent else "RGB")
+    return _in_mode(image, "RGBA" if transparent else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits as L, or as LA where one value means transparency."""
+    wide, clear = image.convert("I"), image.info.get("transparency")
+    grey = wide.point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    grey.info.pop("transparency", None)
+    if clear is None:
+        return grey
+    alpha = ImageMath.lambda_eval(
+        lambda given: given["convert"]((given["wide"] != clear) * 255, "L"), wide=wide
+    )
+    return Image.merge("LA", (grey, alpha))
 
 
 def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -43,12 +55,17 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
     if alpha is not None:
         image = image.convert("L" if image.mode == "LA" else "RGB")
-    image = image.convert("RGB") if profile is None else _applied(image, profile)
+    image = _in_mode(image, "RGB") if profile is None else _applied(image, profile)
     if alpha is None:
         return image
     ground = Image.new("RGB", image.size, BACKGROUND)
     ground.paste(image, mask=alpha)
     return ground
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    # Pillow copies a picture that has the mode already.
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _applied(image: Image.Image, profile: bytes) -> Image.Image:

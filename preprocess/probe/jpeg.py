@@ -27,6 +27,8 @@ class Survey:
     """What a cut-off file lacks, for people."""
     code_points: tuple[int, int] | None = None
     """Colour primaries and transfer function, ITU-T H.273, where the format states them."""
+    exif: bytes | None = None
+    """Where Pillow reads it only together with the pixels."""
 
 
 def survey(fd: int, size: int) -> Survey:

@@ -11,6 +11,7 @@ import struct
 from preprocess.probe.jpeg import Survey
 
 _MAX_CHUNKS = 100_000
+_MAX_EXIF_BYTES = 1 << 20
 _SIGNATURE_BYTES = 8
 _PICTURE = {
     b"IHDR",
@@ -37,6 +38,7 @@ def survey(fd: int, size: int) -> Survey:
     """
     private: set[str] = set()
     points: tuple[int, int] | None = None
+    exif: bytes | None = None
     offset = _SIGNATURE_BYTES
     for _ in range(_MAX_CHUNKS):
         head = os.pread(fd, 8, offset)
@@ -45,13 +47,15 @@ def survey(fd: int, size: int) -> Survey:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"cICP" and length == 4:  # noqa: PLR2004 - four code points
             points = struct.unpack("BB", os.pread(fd, 2, offset + 8))
+        if kind == b"eXIf" and length <= _MAX_EXIF_BYTES:
+            exif = os.pread(fd, length, offset + 8)
         offset += 12 + length
         if offset > size:
             return Survey(private, "the end of the picture")
         if kind == b"IEND":
             if offset < size:
                 private.add("trailing_data")
-            return Survey(private, None, points)
+            return Survey(private, None, points, exif)
         if kind not in _HARMLESS and kind not in _ANIMATION and kind != b"eXIf":
             private.add(_TOPICS.get(kind, f"chunk:{kind.decode('latin-1')}"))
     msg = f"more than {_MAX_CHUNKS} chunks"

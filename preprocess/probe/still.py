@@ -15,7 +15,7 @@ from preprocess import icc
 from preprocess.facts import Dynamic, StillImage
 from preprocess.geometry import Orientation, Size
 from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
-from preprocess.probe import jpeg, png
+from preprocess.probe import gif, jpeg, png
 from preprocess.probe.colours import DYNAMICS, PRIMARIES, TRANSFERS
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ def probe_image(fd: int, facts: Facts) -> Facts:
     try:
         with open_image(fd, container) as image:
             found = _structure(fd, container)
-            still = _still(image, container, found.code_points or _code_points(fd, image))
+            if found.exif is not None:
+                image.info["exif"] = found.exif
+            still = _still(fd, image, container, found.code_points or _code_points(fd, image))
             private = _private(image) | found.private
     except DAMAGE as error:
         return replace(facts, fault="input.corrupt", fault_detail=_plain(error))
@@ -99,7 +101,9 @@ def _plain(error: BaseException) -> str:
     return f"{str(error) or type(error).__name__}"[:200]
 
 
-def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -> StillImage:
+def _still(
+    fd: int, image: Image.Image, container: str, points: tuple[int, int] | None
+) -> StillImage:
     stored = Size(image.width, image.height)
     turn = Orientation.NORMAL if container in TURNED_BY_DECODER else _orientation(image)
     displayed = Size(stored.height, stored.width) if turn.swaps_sides else stored
@@ -114,8 +118,7 @@ def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -
         mode=image.mode,
         bit_depth=_depth(image),
         alpha=image.has_transparency_data,
-        animated=container in ("gif", "png", "webp", "avif")
-        and bool(getattr(image, "is_animated", False)),
+        animated=gif.is_animated(fd) if container == "gif" else _is_animated(image, container),
         profile_name=name,
         srgb=srgb and icc.is_srgb(primaries, transfer),
         profile_broken=broken,
@@ -123,6 +126,11 @@ def _still(image: Image.Image, container: str, points: tuple[int, int] | None) -
         transfer=transfer,
         dynamic=DYNAMICS.get(transfer or "", Dynamic.SDR),
     )
+
+
+def _is_animated(image: Image.Image, container: str) -> bool:
+    # A HEIF or TIFF of several pictures is a collection.
+    return container in ("png", "webp", "avif") and bool(getattr(image, "is_animated", False))
 
 
 def _code_points(fd: int, image: Image.Image) -> tuple[int, int] | None:
@@ -136,10 +144,15 @@ def _code_points(fd: int, image: Image.Image) -> tuple[int, int] | None:
     return struct.unpack(">HH", stated[1]) if stated else None
 
 
+def _exif(image: Image.Image) -> Image.Exif:
+    # Pillow 13.0 decodes a PNG in search of chunks behind the picture; ours were found without.
+    return Image.Image.getexif(image)
+
+
 def _orientation(image: Image.Image) -> Orientation:
     """What EXIF says; numbers nobody has defined, and texts, say nothing."""
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation)
+        value = _exif(image).get(ExifTags.Base.Orientation)
     except DAMAGE:
         return Orientation.NORMAL
     return _BY_EXIF.get(value, Orientation.NORMAL) if isinstance(value, int) else Orientation.NORMAL
@@ -174,7 +187,7 @@ def _private(image: Image.Image) -> set[str]:
     """Topics of what EXIF, XMP and the like tell."""
     found: set[str] = set()
     try:
-        exif = image.getexif()
+        exif = _exif(image)
         inner = exif.get_ifd(ExifTags.IFD.Exif)
         tags = (set(exif) - _HARMLESS) | (set(inner) - _HARMLESS_INNER)
         found.update(_TOPICS.get(tag, "exif") for tag in tags)

@@ -98,7 +98,9 @@ def prepare_image(args: dict[str, Any], fds: list[int], _progress: Progress) -> 
 
     request = wire.load(ImageRequest, args["request"])
     with _told():
-        outcome = images.prepare_image(fds[0], request.container, request.plan, request.path)
+        outcome = images.prepare_image(
+            fds[0], request.container, request.plan, request.path, request.threads
+        )
     return {"outcome": wire.dump(outcome)}
 
 

@@ -212,3 +212,18 @@ def test_transparent_edges_have_no_dark_fringe(container: str, fit: Fit, folder:
     with Image.open(report.output) as result:
         grey = result.convert("L").crop((4, 4, result.width - 4, result.height - 4)).tobytes()
     assert min(grey) >= 247
+
+
+def test_one_clear_value_of_sixteen_bits_is_no_other(folder: Path) -> None:
+    """PNG's tRNS names a single grey; its neighbours, the same in 8 bits, stay dark."""
+    image = Image.new("I;16", (640, 640), 1001)
+    image.paste(Image.new("I;16", (320, 640), 1000), (0, 0))
+    plain = stills.encoded(image, "png")
+    source = folder / "clear"
+    source.write_bytes(with_chunk(plain, b"tRNS", struct.pack(">H", 1000)))
+    report = prepared(source, Intent(role=Role.REFERENCE_IMAGE))
+
+    assert report.output is not None
+    with Image.open(report.output) as result:
+        found = [result.convert("L").getpixel((x, 320)) for x in (80, 560)]
+    assert found == [255, 4]

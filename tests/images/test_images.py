@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageChops, ImageCms
 
 from preprocess import (
     Fit,
@@ -30,6 +30,8 @@ from preprocess import (
     probe_file,
     process_file,
 )
+from preprocess.engines.resample import resized
+from preprocess.geometry import Size
 from tests.images import stills
 
 if TYPE_CHECKING:
@@ -115,6 +117,65 @@ def test_a_turn_nobody_has_defined_is_none(value: int, folder: Path) -> None:
     facts = probe_file(source)
     assert facts.image is not None
     assert facts.image.orientation.value == "normal"
+
+
+def test_a_probe_decodes_no_pixel(folder: Path) -> None:
+    """Behind a broken picture stands the EXIF that turns it, as PNG allows."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = stills.encoded(stills.picture(), "png")
+    start, end = data.index(b"IDAT") + 4, data.index(b"IEND") - 4
+    body = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body)) + b"eXIf" + body
+    chunk += struct.pack(">I", zlib.crc32(b"eXIf" + body))
+    source = folder / "late"
+    source.write_bytes(
+        data[:start] + bytes(end - start - 4) + data[end - 4 : end] + chunk + data[end:]
+    )
+    facts = probe_file(source)
+
+    assert facts.image is not None, facts.fault_detail
+    assert str(facts.image.displayed) == "720x1280"
+
+
+def test_exif_behind_the_picture_turns_it(folder: Path) -> None:
+    stored, exif = stills.turned(stills.picture(640, 360), 6)
+    data = stills.encoded(stored, "png")
+    body = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body)) + b"eXIf" + body
+    chunk += struct.pack(">I", zlib.crc32(b"eXIf" + body))
+    source = folder / "late"
+    source.write_bytes(data[:-12] + chunk + data[-12:])
+    report = prepared(source, frame())
+
+    assert report.output is not None
+    for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+        assert stills.far(found, wanted) <= 12
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_a_gif_of_one_picture_is_no_animation(pictures: int, folder: Path) -> None:
+    images = [
+        stills.picture(640, 360),
+        stills.picture(640, 360).transpose(Image.Transpose.ROTATE_180),
+    ]
+    source = folder / "gif"
+    images[0].save(source, format="GIF", save_all=True, append_images=images[1:pictures])
+    facts = probe_file(source)
+
+    assert facts.image is not None
+    assert facts.image.animated is (pictures > 1)
+
+
+@settings(deadline=None)
+@given(st.integers(300, 1500), st.integers(300, 900), st.integers(2, 5), st.floats(0.3, 1.0))
+def test_strips_are_the_picture(width: int, height: int, threads: int, share: float) -> None:
+    """However many threads work on it: no seams."""
+    image = Image.effect_noise((700, 500), 100)
+    part = (0.5, 0.25, 0.5 + 690 * share, 0.25 + 490 * share)
+    alone = resized(image, Size(width, height), part, 1)
+    together = resized(image, Size(width, height), part, threads)
+    assert max(ImageChops.difference(alone, together).histogram()[2:]) == 0
 
 
 # --- kept, stripped ----------------------------------------------------------------------------
