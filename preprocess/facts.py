@@ -200,6 +200,8 @@ class StillImage:
     mode: str
     """Pillow's name: ``RGB``, ``L``, ``P``, ``CMYK``, ``I;16`` …"""
     bit_depth: int
+    coding: str | None
+    """The process of a JPEG: ``baseline``, ``extended``, ``progressive``, ``arithmetic`` …"""
     alpha: bool
     animated: bool
     profile_name: str | None

@@ -128,6 +128,7 @@ def _image_data(image: StillImage) -> dict[str, object]:
         "mirrored": image.orientation.mirrored,
         "pixel_format": image.mode,
         "bit_depth": image.bit_depth,
+        "coding": image.coding,
         "alpha": image.alpha,
         "animated": image.animated,
         "color_profile": image.profile_name,

@@ -20,9 +20,9 @@ from preprocess.plan import Plan, Reason, Route
 from preprocess.profiles import Profile
 from preprocess.report import Attempt
 from preprocess.worker import failures
-from preprocess.worker.client import Budget, Cancel, Worker
+from preprocess.worker.client import Budget, Cancel, Worker, lease
 from preprocess.worker.handle import MAX_DEADLINE_S
-from preprocess.worker.protocol import OperationError
+from preprocess.worker.protocol import MemoryUnclearError, OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,7 +214,7 @@ def call(
     """Have *op* done; operation errors the ladder knows pass, all others are PreparationFailed."""
     args = {"request": wire.dump(request), **extra}
     try:
-        return worker.call(op, args, fds=(fd,), budget=budget, on_progress=on_progress)
+        return _answered(worker, op, args, fd, budget, on_progress)
     except OperationError as error:
         if error.code in _KNOWN:
             raise
@@ -222,6 +222,21 @@ def call(
         detail = str(error.details.get("traceback", ""))
         msg = f"{op} broke off: {error.message}. The fault is ours; please report it."
         raise PreparationFailed(FailureCode.ENGINE, msg, detail=detail) from error
+
+
+def _answered(
+    worker: Worker,
+    op: str,
+    args: dict[str, object],
+    fd: int,
+    budget: Budget,
+    on_progress: Callable[[float], None] | None,
+) -> dict[str, object]:
+    try:
+        return worker.call(op, args, fds=(fd,), budget=budget, on_progress=on_progress)
+    except MemoryUnclearError:
+        with lease(cancel=worker.cancel, fresh=True) as fresh:
+            return fresh.call(op, args, fds=(fd,), budget=budget, on_progress=on_progress)
 
 
 def loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:

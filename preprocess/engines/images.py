@@ -79,6 +79,9 @@ def pixel_digest(fd: int, container: str) -> str:
         SourceDamaged: they cannot be decoded.
     """
     try:
+        if container == "png":
+            with open_image(fd, container) as image:
+                image.verify()  # check sums, which decoding does without and other readers do not
         with open_image(fd, container) as image:
             image.load()
             shape = f"{image.mode} {image.width} {image.height}".encode()

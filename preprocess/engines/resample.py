@@ -22,7 +22,9 @@ def resized(image: Image.Image, size: Size, part: Region, threads: int) -> Image
     """*part* of *image* at *size*; *image* itself if that is the same."""
     if part == (0, 0, size.width, size.height) and image.size == (size.width, size.height):
         return image
-    left, top, right, bottom = part
+    # Edges were computed: one may lie a rounding error outside.
+    left, top = max(0.0, part[0]), max(0.0, part[1])
+    right, bottom = min(float(image.width), part[2]), min(float(image.height), part[3])
     mode, mixed = image.mode, _PREMULTIPLIED.get(image.mode)
     if mixed is not None:
         image = image.convert(mixed)

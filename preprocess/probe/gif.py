@@ -3,57 +3,70 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from preprocess.probe.survey import Survey
 
 _MOST_BYTES = 1 << 22
 """Walked at most: a first picture that is larger is taken for one of an animation."""
 _PIECE_BYTES = 1 << 16
+_MAX_BLOCKS = 1000
 _HEADER_BYTES, _DESCRIPTOR_BYTES = 13, 10
-_EXTENSION, _PICTURE, _TRAILER = 0x21, 0x2C, 0x3B
+_EXTENSION, _PICTURE = 0x21, 0x2C
 
 
-def is_animated(fd: int) -> bool:
-    """Whether there is more than one picture; Pillow decodes the first one to find out."""
-    byte = _reader(fd)
+def survey(fd: int, size: int) -> Survey:
+    """Look at the blocks up to the second picture; Pillow decodes the first one to find it.
+
+    Raises:
+        ValueError: more blocks than anybody needs.
+    """
     pictures, offset = 0, 0
     try:
-        offset = _HEADER_BYTES + _table_bytes(byte(10))
-        while byte(offset) != _TRAILER:
-            if byte(offset) == _PICTURE:
+        offset = _HEADER_BYTES + _table_bytes(_byte(fd, 10))
+        for _ in range(_MAX_BLOCKS):
+            kind = _byte(fd, offset)
+            if kind == _PICTURE:
                 pictures += 1
                 if pictures > 1:
-                    return True
+                    return Survey(animated=True)
                 # The smallest code size stands before the data.
-                offset += _DESCRIPTOR_BYTES + _table_bytes(byte(offset + 9)) + 1
-            elif byte(offset) == _EXTENSION:
+                offset += _DESCRIPTOR_BYTES + _table_bytes(_byte(fd, offset + 9)) + 1
+            elif kind == _EXTENSION:
                 offset += 2
             else:
-                return False
-            while length := byte(offset):
-                offset += 1 + length
-            offset += 1
+                return Survey(animated=False)  # the trailer, or nothing we know
+            offset = _behind_blocks(fd, offset)
+            if offset > _MOST_BYTES:
+                return Survey(animated=True)
     except IndexError:
-        return offset > _MOST_BYTES
-    return False
+        only_trailer = pictures == 1 and offset == size
+        return Survey(animated=False, missing=None if only_trailer else "the end of the picture")
+    msg = f"more than {_MAX_BLOCKS} extensions before a second picture"
+    raise ValueError(msg)
 
 
-def _reader(fd: int) -> Callable[[int], int]:
-    """A byte of the file by its offset; IndexError behind the end, or behind what is walked."""
-    start, piece = 0, b""
+def _byte(fd: int, offset: int) -> int:
+    return os.pread(fd, 1, offset)[0]
 
-    def byte(offset: int) -> int:
-        nonlocal start, piece
-        if not start <= offset < start + len(piece):
-            start, piece = (
-                offset,
-                os.pread(fd, _PIECE_BYTES, offset)[: max(0, _MOST_BYTES + 1 - offset)],
-            )
-        return piece[offset - start]
 
-    return byte
+def _behind_blocks(fd: int, offset: int) -> int:
+    """Where the blocks end that begin at *offset*, each with its length before it.
+
+    Raises:
+        IndexError: the file ends first.
+    """
+    while offset <= _MOST_BYTES:
+        piece = os.pread(fd, _PIECE_BYTES, offset)
+        at = 0
+        while at < len(piece):
+            length = piece[at]
+            at += 1 + length
+            if not length:
+                return offset + at
+        if not piece:
+            raise IndexError(offset)
+        offset += at
+    return offset
 
 
 def _table_bytes(packed: int) -> int:

@@ -8,71 +8,88 @@ from __future__ import annotations
 import os
 import re
 import struct
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from preprocess.probe.survey import Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAX_SEGMENTS = 10_000
-_TAIL_BYTES = 1 << 16
+_PIECE_BYTES = 1 << 16
+_EOI_BYTES = b"\xff\xd9"
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
+# ITU-T T.81, table B.1; what is not here is arithmetic.
+_CODINGS = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC3: "lossless"}
+_CODINGS |= {0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical"}
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD8)}
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What an image file holds beside its pixels."""
-
-    private: set[str]
-    missing: str | None
-    """What a cut-off file lacks, for people."""
-    code_points: tuple[int, int] | None = None
-    """Colour primaries and transfer function, ITU-T H.273, where the format states them."""
-    exif: bytes | None = None
-    """Where Pillow reads it only together with the pixels."""
-
-
 def survey(fd: int, size: int) -> Survey:
-    """Look at the segments before the first scan, and at the end.
+    """Look at the segments before the first scan, and for the end.
 
     Raises:
         ValueError: these are no segments.
     """
     private: set[str] = set()
+    coding: str | None = None
+    scan = None
+    for offset, marker in _segments(fd):
+        if marker in _FRAMES:
+            coding = _CODINGS.get(marker, "arithmetic")
+        topic = _topic(marker, os.pread(fd, 40, offset + 4))
+        if topic is not None:
+            private.add(topic)
+        scan = offset if marker == _SOS else None
+    if scan is None:
+        return Survey(private=private, missing="all behind its headers")
+    if os.pread(fd, 2, max(scan, size - 2)) != _EOI_BYTES:
+        # Motion photos have their clip behind the end, others are cut off.
+        if not _is_whole(fd, scan):
+            return Survey(private=private, missing="the end of the picture")
+        private.add("trailing_data")
+    return Survey(private=private, coding=coding)
+
+
+def _segments(fd: int) -> Iterator[tuple[int, int]]:
+    """Offset and marker of the segments up to the first scan, or to where the file ends."""
     offset = 2
     for _ in range(_MAX_SEGMENTS):
         head = os.pread(fd, 4, offset)
         if len(head) < 4:  # noqa: PLR2004 - marker and length
-            return Survey(private, "the picture: only headers are there")
+            return
         if head[0] != 0xFF:  # noqa: PLR2004 - each marker's first byte
             msg = f"no marker at {offset}"
             raise ValueError(msg)
         marker = head[1]
         if marker == 0xFF:  # noqa: PLR2004 - fill byte
             offset += 1
-            continue
-        if marker == _SOS:
-            break
-        if marker in _ALONE or marker == _SOI:
+        elif marker in _ALONE or marker == _SOI:
             offset += 2
-            continue
-        length = struct.unpack_from(">H", head, 2)[0]
-        topic = _topic(marker, os.pread(fd, 40, offset + 4))
-        if topic is not None:
-            private.add(topic)
-        offset += 2 + length
-    else:
-        msg = f"more than {_MAX_SEGMENTS} segments"
-        raise ValueError(msg)
-    return _with_end(fd, size, private)
+        else:
+            yield offset, marker
+            if marker == _SOS:
+                return
+            offset += 2 + struct.unpack_from(">H", head, 2)[0]
+    msg = f"more than {_MAX_SEGMENTS} segments"
+    raise ValueError(msg)
 
 
-def _with_end(fd: int, size: int, private: set[str]) -> Survey:
-    tail = os.pread(fd, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-    if not tail.endswith(b"\xff\xd9"):
-        if b"\xff\xd9" not in tail:
-            return Survey(private, "the end of the picture")
-        private.add("trailing_data")
-    return Survey(private, None)
+def _is_whole(fd: int, start: int) -> bool:
+    """Whether the picture that begins at *start* has an end; coded data never look like one."""
+    piece = b""
+    while True:
+        # The marker may lie across two pieces.
+        more = os.pread(fd, _PIECE_BYTES, start)
+        if not more:
+            return False
+        piece = piece[-1:] + more
+        if _EOI_BYTES in piece:
+            return True
+        start += len(more)
 
 
 _KNOWN = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 
-from preprocess.probe.jpeg import Survey
+from preprocess.probe.survey import Survey
 
 _MAX_CHUNKS = 100_000
 _MAX_EXIF_BYTES = 1 << 20
@@ -43,7 +43,7 @@ def survey(fd: int, size: int) -> Survey:
     for _ in range(_MAX_CHUNKS):
         head = os.pread(fd, 8, offset)
         if len(head) < 8 or offset + 12 > size:  # noqa: PLR2004 - length, type and check
-            return Survey(private, "the end of the picture")
+            return Survey(private=private, missing="the end of the picture")
         length, kind = struct.unpack(">I4s", head)
         if kind == b"cICP" and length == 4:  # noqa: PLR2004 - four code points
             points = struct.unpack("BB", os.pread(fd, 2, offset + 8))
@@ -51,11 +51,11 @@ def survey(fd: int, size: int) -> Survey:
             exif = os.pread(fd, length, offset + 8)
         offset += 12 + length
         if offset > size:
-            return Survey(private, "the end of the picture")
+            return Survey(private=private, missing="the end of the picture")
         if kind == b"IEND":
             if offset < size:
                 private.add("trailing_data")
-            return Survey(private, None, points, exif)
+            return Survey(private=private, code_points=points, exif=exif)
         if kind not in _HARMLESS and kind not in _ANIMATION and kind != b"eXIf":
             private.add(_TOPICS.get(kind, f"chunk:{kind.decode('latin-1')}"))
     msg = f"more than {_MAX_CHUNKS} chunks"

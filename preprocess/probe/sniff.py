@@ -64,6 +64,8 @@ _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"\xff\x0a", Sniffed(Kind.IMAGE, None, None, "JPEG XL image")),
     (0, b"\x00\x00\x00\x0cJXL ", Sniffed(Kind.IMAGE, None, None, "JPEG XL image")),
     (0, b"\x00\x00\x00\x0cjP  ", Sniffed(Kind.IMAGE, None, None, "JPEG 2000 image")),
+    (0, b"\xff\x4f\xff\x51", Sniffed(Kind.IMAGE, None, None, "JPEG 2000 image")),
+    (0, b"\x00\x00\x01\x00", Sniffed(Kind.IMAGE, None, None, "Windows icon")),
     (0, b"BM", Sniffed(Kind.IMAGE, "bmp", None, "BMP image")),
     (0, b"ID3", Sniffed(Kind.AUDIO, "mp3", None, "MP3 audio")),
     (0, b"fLaC", Sniffed(Kind.AUDIO, "flac", None, "FLAC audio")),

@@ -17,6 +17,13 @@ from preprocess.geometry import Orientation, Size
 from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
 from preprocess.probe import gif, jpeg, png
 from preprocess.probe.colours import DYNAMICS, PRIMARIES, TRANSFERS
+from preprocess.probe.survey import (
+    Survey,
+    missing_of_tiff,
+    survey_bmp,
+    survey_boxes,
+    survey_webp,
+)
 
 if TYPE_CHECKING:
     from preprocess.facts import Facts
@@ -30,6 +37,15 @@ _BY_EXIF = {
     6: Orientation.CLOCKWISE,
     7: Orientation.MIRRORED_CLOCKWISE,
     8: Orientation.COUNTERCLOCKWISE,
+}
+_SURVEYS = {
+    "jpeg": jpeg.survey,
+    "png": png.survey,
+    "gif": gif.survey,
+    "webp": survey_webp,
+    "bmp": survey_bmp,
+    "heif": survey_boxes,
+    "avif": survey_boxes,
 }
 _UNREADABLE = "a profile that cannot be read"
 _SPACES = {"L": ("GRAY", "RGB"), "CMYK": ("CMYK",), "LAB": ("Lab",)}
@@ -82,19 +98,26 @@ def probe_image(fd: int, facts: Facts) -> Facts:
     """Complete *facts* of the image behind *fd*; damage becomes a fault."""
     container = facts.container or ""
     try:
+        found = _SURVEYS[container](fd, facts.size_bytes) if container in _SURVEYS else Survey()
+        if found.missing:
+            return _truncated(facts, found.missing)
         with open_image(fd, container) as image:
-            found = _structure(fd, container)
             if found.exif is not None:
                 image.info["exif"] = found.exif
-            still = _still(fd, image, container, found.code_points or _code_points(fd, image))
+            still = _still(image, container, found, found.code_points or _code_points(fd, image))
             private = _private(image) | found.private
+            missing = missing_of_tiff(image, facts.size_bytes) if container == "tiff" else None
     except DAMAGE as error:
         return replace(facts, fault="input.corrupt", fault_detail=_plain(error))
     if not still.stored.area:
         return replace(facts, fault="input.corrupt", fault_detail=f"a picture of {still.stored}")
-    if found.missing:
-        return replace(facts, fault="input.truncated", fault_detail=f"{found.missing} is missing")
+    if missing:
+        return _truncated(facts, missing)
     return replace(facts, image=still, private_metadata=tuple(sorted(private)))
+
+
+def _truncated(facts: Facts, missing: str) -> Facts:
+    return replace(facts, fault="input.truncated", fault_detail=f"{missing} is missing")
 
 
 def _plain(error: BaseException) -> str:
@@ -102,7 +125,7 @@ def _plain(error: BaseException) -> str:
 
 
 def _still(
-    fd: int, image: Image.Image, container: str, points: tuple[int, int] | None
+    image: Image.Image, container: str, found: Survey, points: tuple[int, int] | None
 ) -> StillImage:
     stored = Size(image.width, image.height)
     turn = Orientation.NORMAL if container in TURNED_BY_DECODER else _orientation(image)
@@ -117,8 +140,9 @@ def _still(
         orientation=turn,
         mode=image.mode,
         bit_depth=_depth(image),
+        coding=found.coding,
         alpha=image.has_transparency_data,
-        animated=gif.is_animated(fd) if container == "gif" else _is_animated(image, container),
+        animated=_is_animated(image, container) if found.animated is None else found.animated,
         profile_name=name,
         srgb=srgb and icc.is_srgb(primaries, transfer),
         profile_broken=broken,
@@ -191,6 +215,8 @@ def _private(image: Image.Image) -> set[str]:
         inner = exif.get_ifd(ExifTags.IFD.Exif)
         tags = (set(exif) - _HARMLESS) | (set(inner) - _HARMLESS_INNER)
         found.update(_TOPICS.get(tag, "exif") for tag in tags)
+        if image.info.get("exif") and not exif:
+            found.add("exif")  # nobody can read it here
         if exif.get_ifd(ExifTags.IFD.IFD1):
             found.add("thumbnail")
     except DAMAGE:
@@ -202,11 +228,3 @@ def _private(image: Image.Image) -> set[str]:
     if image.info.get("comment"):
         found.add("comment")
     return found
-
-
-def _structure(fd: int, container: str) -> jpeg.Survey:
-    """What is stored beside the picture, where the format is ours to cut."""
-    if container not in ("jpeg", "png"):
-        return jpeg.Survey(set(), None)
-    survey = jpeg.survey if container == "jpeg" else png.survey
-    return survey(fd, os.fstat(fd).st_size)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 """More than any phone takes; a frame of it fills 300 MB where it cannot be decoded smaller."""
+_CODINGS = {None, "baseline", "extended", "progressive"}
+"""Those of JPEG that every decoder reads."""
 _MAX_BITS = 16
 """Of 32 bits and floating point nobody says what is white."""
 STRIPPABLE = frozenset({"jpeg", "png"})
@@ -171,6 +173,9 @@ def still_only(still: Still) -> Iterable[Finding]:
 def coding(still: Still) -> Iterable[Finding]:
     """A format that is taken."""
     container = still.facts.container or ""
+    if still.image.coding not in _CODINGS:
+        measured = f"{still.image.coding} JPEG"
+        yield _encode("image.coding", measured, "baseline or progressive", "encoded as JPEG")
     accepted = formats(still)
     if container not in accepted:
         fix = "encoded as PNG" if container == "png" else "encoded as JPEG"

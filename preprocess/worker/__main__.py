@@ -21,6 +21,7 @@ from preprocess.worker.protocol import (
     INTERNAL_ERROR,
     MAX_ANSWER_BYTES,
     MAX_REQUEST_BYTES,
+    MEMORY_UNCLEAR,
     Channel,
     ChannelClosedError,
     Message,
@@ -96,6 +97,7 @@ def _answer(
     """Run one job and say how it went. Whatever an operation raises becomes an answer."""
     progress = _ProgressReport(channel)
     memory_bytes = field(request, "memory_bytes", int)
+    before = limits.peak_bytes()
     try:
         with limits.job_limits(
             cpu_s=field(request, "cpu_s", int),
@@ -106,9 +108,9 @@ def _answer(
             value = operation(field(request, "args", dict), fds, progress)
     except OperationError as exc:
         # A decoder that was refused memory leaves pictures out; the file is not to be blamed then.
-        return _failure(exc, memory_bytes) or _error(exc.code, exc.message, exc.details)
+        return _failure(exc, memory_bytes, before) or _error(exc.code, exc.message, exc.details)
     except Exception as exc:  # noqa: BLE001 - nothing may be lost; the limits are lifted by now
-        return _failure(exc, memory_bytes) or _internal(exc)
+        return _failure(exc, memory_bytes, before) or _internal(exc)
     else:
         return {"type": "result", "value": value}
     finally:
@@ -148,7 +150,7 @@ class _ProgressReport:
             self._next_at = float("inf")
 
 
-def _failure(exc: Exception, memory_bytes: int) -> Message | None:
+def _failure(exc: Exception, memory_bytes: int, before: int) -> Message | None:
     """Find the limit behind an exception, if there is one.
 
     The chain is searched because PyAV wraps what a Python file object raises. Its own errors carry
@@ -156,8 +158,10 @@ def _failure(exc: Exception, memory_bytes: int) -> Message | None:
     """
     for link in _chain(exc):
         code = _FAILURES.get(getattr(link, "errno", None) or 0)
-        if _may_hide_malloc(link) and limits.was_near(memory_bytes):
-            code = "memory_limit"
+        peak = limits.peak_bytes()
+        if _may_hide_malloc(link) and limits.is_near(peak, memory_bytes):
+            # The peak of an earlier job hides that of this one: only a fresh worker can tell.
+            code = "memory_limit" if peak > before else MEMORY_UNCLEAR
         if isinstance(link, MemoryError) or _is_refused_thread(link):
             code = "memory_limit"
         if code is not None:

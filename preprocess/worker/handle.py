@@ -15,7 +15,9 @@ from preprocess.worker.protocol import (
     MAX_ANSWER_BYTES,
     MAX_FDS,
     MAX_REQUEST_BYTES,
+    MEMORY_UNCLEAR,
     ChannelClosedError,
+    MemoryUnclearError,
     Message,
     OperationError,
     ProtocolError,
@@ -251,6 +253,10 @@ class Worker:
             raise OperationError(code, message, field(answer, "details", dict))
         # A decoder that met a limit half-way may not be what it was.
         self._retired = True
+        if code == MEMORY_UNCLEAR:
+            if self.calls > 1:
+                raise MemoryUnclearError(message)
+            code = "memory_limit"
         raise failures.limit(op, budget, code, message)
 
 

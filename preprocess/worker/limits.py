@@ -101,9 +101,14 @@ def job_limits(*, cpu_s: int, memory_bytes: int, output_bytes: int) -> Iterator[
             _set_soft(kind, value)
 
 
-def was_near(memory_bytes: int) -> bool:
-    """Whether this process ever had three quarters of *memory_bytes*: a malloc may have failed."""
-    return 4 * _address_space("VmPeak") > 3 * memory_bytes
+def peak_bytes() -> int:
+    """The most address space this process ever had; 0 where the system does not tell."""
+    return _address_space("VmPeak")
+
+
+def is_near(peak: int, memory_bytes: int) -> bool:
+    """Whether *peak* is three quarters of what is allowed: a malloc may have failed."""
+    return 4 * peak > 3 * memory_bytes
 
 
 def _address_space(name: str) -> int:

@@ -33,9 +33,10 @@ MAX_ANSWER_BYTES: Final = 8 * 2**20
 MAX_FDS: Final = 16
 """Descriptors in one request; an input, an output and a scratch file are usual."""
 INTERNAL_ERROR: Final = "internal"
+MEMORY_UNCLEAR: Final = "memory_unclear"
 """Code of an `OperationError` that no operation raised on purpose."""
-FAILURES: Final = frozenset({"memory_limit", "output_limit", "disk_full"})
-"""Codes of a ``failure``; values of ``FailureCode``."""
+FAILURES: Final = frozenset({"memory_limit", "output_limit", "disk_full", MEMORY_UNCLEAR})
+"""Codes of a ``failure``; values of ``FailureCode``, but for the last."""
 
 _HEADER: Final = struct.Struct(">I")
 # A host may have put SIGPIPE back to its deadly default; a gone worker is an exception here.
@@ -59,6 +60,13 @@ class ProtocolError(Exception):
 
 class ChannelClosedError(Exception):
     """The other side has gone."""
+
+
+class MemoryUnclearError(Exception):
+    """The job failed; whether for want of memory, this worker cannot say: an earlier job had more.
+
+    In a worker that is fresh the answer is clear.
+    """
 
 
 class OperationError(Exception):

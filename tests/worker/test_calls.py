@@ -12,6 +12,7 @@ import pytest
 
 from preprocess.errors import FailureCode, PreparationFailed
 from preprocess.worker.client import Budget, OperationError, lease
+from preprocess.worker.protocol import MemoryUnclearError
 from tests.worker.support import (
     FAULTY,
     MIB,
@@ -191,6 +192,17 @@ def test_memory_is_bounded() -> None:
     assert failure.code is FailureCode.MEMORY_LIMIT
     assert "512 MiB" in failure.message
     assert works_again()
+
+
+def test_an_earlier_jobs_memory_is_not_blamed_on_this_one() -> None:
+    """Only a worker that never had more can say whether a decoder failed for want of memory."""
+    with faulty() as worker:
+        worker.call("allocate", {"bytes": 700 * MIB}, budget=budget(memory_bytes=4096 * MIB))
+        with pytest.raises(MemoryUnclearError):
+            worker.call("raise_typed", {}, budget=budget(memory_bytes=800 * MIB))
+        assert not worker.is_usable(max_calls=100)
+    with faulty() as worker, pytest.raises(OperationError):
+        worker.call("raise_typed", {}, budget=budget(memory_bytes=800 * MIB))
 
 
 def test_threads_without_end_are_bounded_by_memory() -> None:
