@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import preprocess
@@ -90,7 +91,9 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     short = make_clip(replace(spec, frames=15, sound=None), folder / "short.mp4")
     text = folder / "text.mp4"
     text.write_text("no clip\n" * 99)
-    files = (copied, encoded, short, text, folder / "missing.mp4")
+    photo = folder / "photo.jpg"
+    Image.new("RGB", (640, 480), (90, 120, 60)).save(photo)
+    files = (copied, encoded, short, photo, text, folder / "missing.mp4")
     lines = [
         line
         for command in ("probe", "check", "plan", "normalize")
