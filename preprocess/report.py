@@ -179,6 +179,7 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
         "has_b_frames": video.has_b_frames,
         "bit_rate_bps": video.bit_rate_bps,
         "pixel_format": video.pixel_format,
+        "uniform": video.uniform,
         "bit_depth": video.bit_depth,
         "alpha": video.alpha,
         "color_matrix": video.color_matrix,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from fixtures import reading
 from fixtures.clips import make_clip
 from fixtures.spec import ClipSpec, Container, Gop, Timing
-from preprocess import ClipPlan, Intent, Target, load_profile, process_file
+from preprocess import ClipPlan, Intent, Route, Target, load_profile, process_file
 from tests import second_reader
 
 if TYPE_CHECKING:
@@ -59,10 +60,32 @@ def test_a_size_that_changes_midway_gives_one_consistent_clip(
 
     assert report.error is None, report.error
     assert isinstance(report.plan, ClipPlan)
+    assert report.attempts == ()
     assert report.output is not None
     assert second_reader.accept_objections(report.output, load_profile("seedance-2-0-mini")) == []
     assert reading.frame_numbers(report.output) == [*range(FRAMES), *range(FRAMES)]
     assert abs(lit_columns(report.output) - lit) <= 4
+
+
+def test_joined_clips_are_not_kept_although_their_index_looks_fine(tmp_path: Path) -> None:
+    """``ffmpeg -f concat -c copy`` leaves the second size in the pictures alone."""
+    sizes = [("one", 854, 480), ("two", 960, 540)]
+    for name, width, height in sizes:
+        spec = part(name, width, height, Fraction(0), "yuv420p")
+        make_clip(replace(spec, container=Container.MP4), tmp_path / f"{name}.mp4")
+    (tmp_path / "list").write_text("file one.mp4\nfile two.mp4\n", encoding="ascii")
+    source = tmp_path / "joined.mp4"
+    command = ["ffmpeg", "-v", "error", "-f", "concat", "-i", str(tmp_path / "list")]
+    bare = ["-map_metadata", "-1", "-fflags", "+bitexact"]
+    subprocess.run([*command, "-c", "copy", *bare, str(source)], check=True, capture_output=True)
+    report = process_file(source, target=Target(directory=tmp_path, stem="out"))
+
+    assert report.error is None, report.error
+    assert report.plan is not None
+    assert report.plan.route is Route.ENCODE
+    assert "video.changes" in {reason.rule for reason in report.reasons}
+    assert report.output is not None
+    assert reading.frame_numbers(report.output) == [*range(FRAMES), *range(FRAMES)]
 
 
 def lit_columns(path: Path) -> int:
