@@ -28,6 +28,7 @@ docs/submit.md lists the codes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
 
     DOWNLOAD_FAILED = "download_failed"
+    DOWNLOAD_TARGET = "download_target"
     DOWNLOAD_NO_CLIP = "download_no_clip"
     DOWNLOAD_TOO_LARGE = "download_too_large"
 
@@ -201,3 +203,50 @@ class DownloadFailed(PipelineError):  # noqa: N818 - as above
 
 class LedgerError(PipelineError):
     """The ledger cannot be used, or holds something that forbids what was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error of a job as the ledger keeps it."""
+
+    kind: str
+    """Name of its class."""
+    code: str
+    message: str
+    raw_code: str | None = None
+    raw_message: str | None = None
+    status: int | None = None
+    rule: str | None = None
+
+    @classmethod
+    def of(cls, error: PipelineError) -> Failure:
+        """What has to be known to raise *error* again."""
+        return cls(
+            kind=type(error).__name__,
+            code=error.code,
+            message=error.message,
+            raw_code=error.raw_code,
+            raw_message=error.raw_message,
+            status=error.status,
+            rule=error.rule if isinstance(error, InvalidMedia) else None,
+        )
+
+    def error(self) -> PipelineError:
+        """The error again."""
+        told = (ErrorCode(self.code), self.message)
+        if self.kind == InvalidMedia.__name__:
+            return InvalidMedia(
+                *told,
+                rule=self.rule,
+                raw_code=self.raw_code,
+                raw_message=self.raw_message,
+                status=self.status,
+            )
+        kind = next((each for each in _OF_JOBS if each.__name__ == self.kind), JobFailed)
+        return kind(*told, raw_code=self.raw_code, raw_message=self.raw_message, status=self.status)
+
+
+_OF_JOBS: tuple[type[PipelineError], ...] = (
+    *(Authentication, InsufficientCredits, Moderated),
+    *(ProviderRefused, RateLimited, Unavailable),
+)

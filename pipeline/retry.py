@@ -40,3 +40,16 @@ def parse_retry_after(value: str | None, now_s: float) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return max(0.0, when.timestamp() - now_s)
+
+
+def poll_pause_s(
+    polls: int, dice: float, *, shortest_s: float, waiting: int, per_minute: int
+) -> float:
+    """Seconds between look number *polls* (from 0) at a job and the next one.
+
+    Grows to three times *shortest_s*; and so that *waiting* jobs together leave a fifth of the
+    account's requests *per_minute* to others. A tenth of it is jitter.
+    """
+    own = shortest_s * min(1.15**polls, 3.0)
+    share = 60.0 * waiting / (0.8 * per_minute)
+    return max(own, share) * (1.0 + 0.1 * dice)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from preprocess.facts import Facts, Kind, StillImage
     from preprocess.front import (
         Prepared,
+        decode_clip,
+        decode_clip_async,
         plan_file,
         plan_file_async,
         plan_pair,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from preprocess.planner import decide
     from preprocess.profiles import Profile
     from preprocess.profiles.load import load_profile, profile_names
+    from preprocess.publish import finish_temporary, temporary
     from preprocess.receipt import own_version
     from preprocess.report import (
         SCHEMA,
@@ -117,8 +120,11 @@ __all__ = [
     "both_or_none",
     "decide",
     "decision_data",
+    "decode_clip",
+    "decode_clip_async",
     "endings",
     "facts_data",
+    "finish_temporary",
     "load_profile",
     "own_version",
     "pair_intents",
@@ -141,6 +147,7 @@ __all__ = [
     "profile_names",
     "report_data",
     "targets_for",
+    "temporary",
 ]
 
 # Names come in when they are first asked for (PEP 562): the worker, which is a module of this
@@ -153,7 +160,8 @@ _HOMES = {
     "facts": ("Facts", "Kind", "StillImage"),
     "geometry": ("Gravity",),
     "front": (
-        *("Prepared", "plan_file", "plan_file_async", "plan_pair", "plan_pair_async"),
+        *("Prepared", "decode_clip", "decode_clip_async"),
+        *("plan_file", "plan_file_async", "plan_pair", "plan_pair_async"),
         *("prepare_file", "prepare_file_async", "prepare_pair", "prepare_pair_async"),
         *("probe_file", "probe_file_async", "process_file", "process_file_async"),
         *("process_pair", "process_pair_async"),
@@ -169,6 +177,7 @@ _HOMES = {
     "planner": ("decide",),
     "profiles": ("Profile",),
     "profiles.load": ("load_profile", "profile_names"),
+    "publish": ("finish_temporary", "temporary"),
     "receipt": ("own_version",),
     "report": (
         *("SCHEMA", "Problem", "Report", "Status"),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from preprocess import publish
 from preprocess.errors import InputRejected
+from preprocess.intent import VerifyLevel
 from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
 from preprocess.plan import ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
+from preprocess.rules.file import input_objections
 from preprocess.task import (
     GIB,
     MIB,
@@ -30,11 +32,14 @@ from preprocess.worker.protocol import OperationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from preprocess.facts import Facts
     from preprocess.intake import Intake
 
 _COPY_WALL_S = 300
 _FULL_HD = 1920 * 1080
 _BYTE_CAP_TRIES = 2
+_LONGEST_S = Fraction(600)
+"""Of a clip that is decoded whole; what is longer is judged by its beginning."""
 _RATE_MARGIN = 0.9
 
 
@@ -125,6 +130,28 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
         raise InputRejected([corrupt(text, there, wanted)])
 
 
+def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
+    """Measure a clip that is not going to be changed, and decode every picture of it.
+
+    Raises:
+        InputRejected: it is none, or not all of it can be decoded.
+    """
+    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, cap_s=_LONGEST_S)
+    try:
+        measured = _read_back(task, worker, request, taken.fd)
+    except OperationError as error:
+        text = f"it cannot be opened: {error.message}"
+        raise InputRejected([corrupt(text, None, None)]) from error
+    facts = replace(measured.facts, size_bytes=taken.identity[2])
+    if objections := input_objections(facts):
+        raise InputRejected(objections)
+    if measured.decoded < measured.to_decode:
+        there, wanted = measured.decoded, measured.to_decode
+        text = f"{there} of {wanted} pictures can be decoded"
+        raise InputRejected([corrupt(text, there, wanted)])
+    return facts
+
+
 def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured:
     with publish.target_errors(path):
         result = path.open("rb", buffering=0)
@@ -138,6 +165,10 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
         copied=plan.route is not Route.ENCODE,
         cap_s=plan.expected.max_duration_s,
     )
+    return _read_back(task, worker, request, fd)
+
+
+def _read_back(task: Task, worker: Worker, request: VerifyRequest, fd: int) -> Measured:
     threads = task.options.thread_count
     answer = call(worker, "verify", request, fd, probe_budget(task), threads=threads)
     return loaded(worker, "verify", Measured, answer.get("measured"))
