@@ -107,10 +107,10 @@ class Jobs:
         _ = self.settings.key  # without one nothing is sent
         content = json.dumps(body, allow_nan=False).encode()
         tries, looks = 0, 0
-        while self.ledger.get(entry.key).may_be_sent:
+        while self._current(entry).may_be_sent:
             await self.transport.turn()
             with self.ledger.sending(entry.key) as mine:
-                later = await self._claim_and_send(entry.key, content) if mine else None
+                later = await self._claim_and_send(entry, content) if mine else None
             if later is not None:
                 tries += 1
                 if tries == MAX_TRIES:
@@ -162,11 +162,15 @@ class Jobs:
         await self.pace.sleep(_OTHERS_S)
         return looks + 1
 
-    async def _claim_and_send(self, key: str, content: bytes) -> _Later | None:
-        entry = self.ledger.get(key)
-        if not entry.may_be_sent:
-            return None
-        sent = self.ledger.move(entry, State.SENT, of=(State.INTENT, State.FAILED))
+    def _current(self, entry: Entry) -> Entry:
+        """The entry as it is now, of the same content."""
+        current = self.ledger.get(entry.key)
+        current.check_is(entry.fingerprint)
+        return current
+
+    async def _claim_and_send(self, entry: Entry, content: bytes) -> _Later | None:
+        """Send, if the ledger lets us; of several who ask, it lets one."""
+        sent = self.ledger.move(self._current(entry), State.SENT, of=(State.INTENT, State.FAILED))
         return None if sent is None else await self._send(sent, content)
 
     async def _send(self, entry: Entry, content: bytes) -> _Later | None:

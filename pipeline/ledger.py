@@ -82,6 +82,19 @@ class Entry:
         """Whether it is certain that no job was made for it."""
         return self.state is State.INTENT or (self.state is State.FAILED and self.job_id is None)
 
+    def check_is(self, fingerprint: str) -> None:
+        """See that it is the job of that content.
+
+        Raises:
+            LedgerError: it is another's.
+        """
+        if fingerprint != self.fingerprint:
+            msg = (
+                f"the key {self.key} stands for another request (of other media or parameters); "
+                "choose another key, or forget that one"
+            )
+            raise LedgerError(ErrorCode.LEDGER_KEY_REUSED, msg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -181,38 +194,33 @@ class Ledger:
         request: Mapping[str, object],
         cost_usd: float | None = None,
     ) -> Entry:
-        """Write down that a job is wanted; the entry that is there already, if one is.
+        """Write down that a job is wanted; the entry that is there already, if it may not change.
+
+        One that certainly was not sent may: what is wanted under *key* now is written into it.
 
         Raises:
             LedgerError: the key stands for another content.
         """
+        wanted = (fingerprint, _column(kept(dict(request))), cost_usd)
+        now = self._wall()
         with self._transaction() as db:
             row = self._row(key)
             if row is None:
-                now = self._wall()
                 cursor = db.execute(
-                    "INSERT INTO jobs (key, state, fingerprint, request, cost_usd,"
-                    " created, updated) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        key,
-                        State.INTENT,
-                        fingerprint,
-                        _column(kept(dict(request))),
-                        cost_usd,
-                        now,
-                        now,
-                    ),
+                    "INSERT INTO jobs (fingerprint, request, cost_usd, key, state, created, updated)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*wanted, key, State.INTENT, now, now),
                 )
                 self._note(cursor.lastrowid or 0, State.INTENT, now, None)
-                row = self._row(key)
-            assert row is not None  # noqa: S101 - just written
+            elif _entry(row).may_be_sent:
+                db.execute(
+                    "UPDATE jobs SET fingerprint = ?, request = ?, cost_usd = ? WHERE id = ?",
+                    (*wanted, row["id"]),
+                )
+            row = self._row(key)
+            assert row is not None  # noqa: S101 - just seen to
             entry = _entry(row)
-        if entry.fingerprint != fingerprint:
-            msg = (
-                f"the key {key} stands for another request (of other media or parameters); choose "
-                "another key, or forget that one"
-            )
-            raise LedgerError(ErrorCode.LEDGER_KEY_REUSED, msg)
+        entry.check_is(fingerprint)
         return entry
 
     def move(
@@ -236,8 +244,9 @@ class Ledger:
         unsent = " AND (state != 'failed' OR job_id IS NULL)" if to is State.SENT else ""
         with self._transaction() as db:
             done = db.execute(
-                f"UPDATE jobs SET {columns} WHERE id = ? AND state IN ({marks}){unsent}",  # noqa: S608 - names are ours
-                (to, now, *values.values(), entry.id, *of),
+                f"UPDATE jobs SET {columns}"  # noqa: S608 - names are ours
+                f" WHERE id = ? AND fingerprint = ? AND state IN ({marks}){unsent}",
+                (to, now, *values.values(), entry.id, entry.fingerprint, *of),
             )
             if not done.rowcount:
                 return None
