@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import ErrorCode, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipeline.stores.content import OnBytes, Stored
     from pipeline.transport import Transport
     from preprocess import Prepared
@@ -36,9 +33,7 @@ class Store(Protocol):
         ...
 
 
-def open_store(
-    url: str | None, *, transport: Transport | None = None, environ: Mapping[str, str] = os.environ
-) -> Store:
+def open_store(url: str | None, *, transport: Transport | None = None) -> Store:
     """The store that *url* names: ``s3://``, ``gs://``, ``az://``, ``provider:`` or ``data:``.
 
     Nothing is sent yet. *transport* is what ``provider:`` speaks through.
@@ -53,7 +48,7 @@ def open_store(
     if scheme in _OBJECTS and rest.startswith("//"):
         from pipeline.stores.objects import ObjectStore  # noqa: PLC0415 - obstore is 20 MB
 
-        return ObjectStore(url.strip(), environ)
+        return ObjectStore(url.strip())
     if colon and not rest and scheme == "data":
         from pipeline.stores.data import DataStore  # noqa: PLC0415 - the one that is wanted
 

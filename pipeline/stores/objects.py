@@ -7,6 +7,7 @@ happen at once write the same.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -56,11 +57,7 @@ class ObjectStore:
     """A bucket, and a prefix in it."""
 
     def __init__(
-        self,
-        url: str,
-        environ: Mapping[str, str],
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        self, url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         """Read the settings: the usual ``AWS_``, ``GOOGLE_`` or ``AZURE_`` variables.
 
@@ -69,9 +66,8 @@ class ObjectStore:
         """
         guard_logs()
         self._url = _checked_url(url)
-        self._environ = environ
         self._now = now
-        self._local = self._url.startswith("s3:") and _has_local_endpoint(environ)
+        self._local = self._url.startswith("s3:") and _has_local_endpoint(os.environ)
         self._remote = self._opened()
 
     def __repr__(self) -> str:
@@ -123,7 +119,7 @@ class ObjectStore:
         """
         if not self._url.startswith("s3:"):
             return LONGEST
-        ends = _credentials_end(self._environ)
+        ends = _credentials_end(os.environ)
         lifetime = LONGEST if ends is None else min(LONGEST, ends - self._now())
         if lifetime < SHORTEST:
             hours = max(0.0, lifetime / timedelta(hours=1))
@@ -239,7 +235,7 @@ class ObjectStore:
 
     def _foreign(self, error: Exception) -> str:
         text = str(error).partition("\n\nDebug source")[0]
-        return foreign(text, *(self._environ.get(name, "") for name in _SECRETS))
+        return foreign(text, *(os.environ.get(name, "") for name in _SECRETS))
 
 
 async def _parts(content: Content, on_progress: OnBytes | None) -> AsyncIterator[bytes]:
