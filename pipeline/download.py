@@ -20,7 +20,7 @@ import httpx
 from pipeline.errors import DownloadFailed, ErrorCode
 from pipeline.retry import MAX_TRIES, pause_s
 from pipeline.settings import is_loopback
-from pipeline.transport import told
+from pipeline.transport import packing, told
 from preprocess import (
     Facts,
     FailureCode,
@@ -136,6 +136,8 @@ async def _try(transport: Transport, url: str, hidden: Path, max_bytes: int) -> 
                 return f"HTTP {response.status_code}"
             if response.status_code != _OK:
                 _fail(f"the clip cannot be downloaded: HTTP {response.status_code}; {_RESUME}")
+            if packed := packing(response):
+                return packed
             size = await _write(response, hidden, max_bytes)
             promised = response.headers.get("Content-Length", "")
             if promised.isdigit() and int(promised) != size:
@@ -151,7 +153,7 @@ async def _write(response: httpx.Response, hidden: Path, max_bytes: int) -> int:
     size = 0
     with hidden.open("r+b") as file:
         file.truncate()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > max_bytes:
                 msg = f"the clip is larger than {max_bytes} bytes; no clip of a job is"

@@ -35,7 +35,7 @@ from pipeline.errors import (
 from pipeline.ledger import State
 from pipeline.refusals import is_certain, job_failure, refusal
 from pipeline.retry import MAX_TRIES, pause_s, poll_pause_s
-from pipeline.transport import CALL_DEADLINE_S, NotSentError
+from pipeline.transport import NotSentError
 from preprocess import Facts, decode_clip_async
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Jobs:
         return self.ledger.get(key)
 
     async def _let_others(self, key: str, looks: int) -> int:
-        if looks * _OTHERS_S > 2 * CALL_DEADLINE_S:
+        if looks * _OTHERS_S > 2 * self.settings.call_deadline_s:
             msg = f"another process is sending the job {key}, and does not end; look at it"
             raise StillPending(ErrorCode.STILL_PENDING, msg)
         await self.pace.sleep(_OTHERS_S)
@@ -278,7 +278,7 @@ class Jobs:
             left = max(end - self.pace.clock(), _LAST_LOOK_S)
             try:
                 answer = await self.transport.get(
-                    entry.poll_path, deadline_s=min(CALL_DEADLINE_S, left)
+                    entry.poll_path, deadline_s=min(self.settings.call_deadline_s, left)
                 )
                 misses = misses + 1 if answer.status == _GONE else 0
                 state = self._read(entry, answer, misses)

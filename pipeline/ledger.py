@@ -207,8 +207,8 @@ class Ledger:
             row = self._row(key)
             if row is None:
                 cursor = db.execute(
-                    "INSERT INTO jobs (fingerprint, request, cost_usd, key, state, created, updated)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO jobs (fingerprint, request, cost_usd, key, state, created,"
+                    " updated) VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*wanted, key, State.INTENT, now, now),
                 )
                 self._note(cursor.lastrowid or 0, State.INTENT, now, None)

@@ -50,6 +50,6 @@ def poll_pause_s(
     Grows to three times *shortest_s*; and so that *waiting* jobs together leave a fifth of the
     account's requests *per_minute* to others. A tenth of it is jitter.
     """
-    own = shortest_s * min(1.15**polls, 3.0)
+    own = shortest_s * min(1.15 ** min(polls, 8), 3.0)
     share = 60.0 * waiting / (0.8 * per_minute)
     return max(own, share) * (1.0 + 0.1 * dice)

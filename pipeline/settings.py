@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     )
     """The shortest pause between two looks at one job; the vendor's sample waits 5 s."""
 
+    call_deadline_s: float = Field(
+        default=120.0, gt=0, allow_inf_nan=False, validation_alias="CLIPREADY_CALL_DEADLINE"
+    )
+    """For one exchange with the provider. A request that is cut off has an unknown outcome, and the
+    provider may look at the media before it answers; so this is long."""
+
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the environment.

@@ -30,13 +30,9 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 MAX_ANSWER_BYTES = 1 << 20
-CALL_DEADLINE_S = 60.0
 CONNECT_S = 10.0
 _TRY_S = 20.0
 """For one try of what is small and can be repeated."""
-_KEEP_ALIVE_S = 2.0
-"""An idle connection that the server closes just as it is used again leaves a request of unknown
-outcome. Servers keep them for 5 s (uvicorn) to 75 s (nginx)."""
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Raised before the first byte of a request: no route, no name, refused, TLS (httpcore 1.0.9)."""
 _TOO_MANY = 429
@@ -71,7 +67,10 @@ class Transport:
             # A proxy between us and this machine would read the key.
             trust_env=not settings.is_local,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
-            limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE_S),
+            # A connection used twice can be closed by the server just as a request goes out, whose
+            # outcome is unknown then; or hold the rest of one answer, read as the next (h11 0.16).
+            # At some 50 requests a minute a handshake each is cheap.
+            limits=httpx.Limits(max_keepalive_connections=0),
             headers={
                 "User-Agent": f"clipready/{own_version()}",
                 "Accept": "application/json",
@@ -96,8 +95,10 @@ class Transport:
         """Wait until the account may make one more request; `post_once` wants this first."""
         await self._limiter.acquire()
 
-    async def get(self, path: str, *, deadline_s: float = CALL_DEADLINE_S) -> Answer:
+    async def get(self, path: str, *, deadline_s: float | None = None) -> Answer:
         """Ask for *path*; repeated while that can help and *deadline_s* lasts.
+
+        The deadline of all of it is that of the settings, unless given.
 
         Whatever the provider answers for good is returned: success in JSON, or a client error.
 
@@ -105,19 +106,15 @@ class Transport:
             Unavailable, RateLimited, ApiUnreadable: the tries or the time ran out.
             Authentication: there is no key.
         """
-        return await self._repeated("GET", path, files=None, try_s=_TRY_S, deadline_s=deadline_s)
+        whole_s = self._deadline_s(deadline_s)
+        return await self._repeated("GET", path, files=None, try_s=_TRY_S, deadline_s=whole_s)
 
-    async def upload(
-        self, path: str, files: Files, *, deadline_s: float = CALL_DEADLINE_S
-    ) -> Answer:
+    async def upload(self, path: str, files: Files, *, deadline_s: float | None = None) -> Answer:
         """Send *files* as a form. Costs nothing, so it is repeated as `get` is; raises as that."""
-        return await self._repeated(
-            "POST", path, files=files, try_s=deadline_s, deadline_s=deadline_s
-        )
+        whole_s = self._deadline_s(deadline_s)
+        return await self._repeated("POST", path, files=files, try_s=whole_s, deadline_s=whole_s)
 
-    async def post_once(
-        self, path: str, content: bytes, *, deadline_s: float = CALL_DEADLINE_S
-    ) -> Answer:
+    async def post_once(self, path: str, content: bytes) -> Answer:
         """Send *content*, which is JSON and costs money, at most once.
 
         Raises:
@@ -125,6 +122,7 @@ class Transport:
             UnknownOutcome: it was sent, in part or whole, and there is no answer.
             Authentication: there is no key; nothing was sent.
         """
+        deadline_s = self._settings.call_deadline_s
         request = self._request("POST", path, content=content)
         request.headers["Content-Type"] = "application/json"
         try:
@@ -141,6 +139,9 @@ class Transport:
         """Open *url*, which is not the provider's API: no key, no retry, no redirect."""
         async with self._http.stream("GET", url, headers={"Accept": "*/*"}) as response:
             yield response
+
+    def _deadline_s(self, given_s: float | None) -> float:
+        return self._settings.call_deadline_s if given_s is None else given_s
 
     async def _repeated(
         self, method: str, path: str, *, files: Files | None, try_s: float, deadline_s: float
@@ -231,12 +232,19 @@ class Transport:
         )
 
 
+def packing(response: httpx.Response) -> str | None:
+    """What is wrong with a body that would have to be unpacked, and could swell."""
+    packed = response.headers.get("Content-Encoding", "identity")
+    if packed.lower() == "identity":
+        return None
+    return f"it is packed ({foreign(packed)}), which was not asked for"
+
+
 async def _read_into(body: bytearray, response: httpx.Response) -> str | None:
     """Read the body; why there is more of it than that, if there is."""
-    packed = response.headers.get("Content-Encoding", "identity")
-    if packed.lower() != "identity":
-        return f"it is packed ({foreign(packed)}), which was not asked for"
-    async for chunk in response.aiter_raw():
+    if packed := packing(response):
+        return packed
+    async for chunk in response.aiter_bytes():
         body += chunk[: MAX_ANSWER_BYTES - len(body)]
         if len(body) == MAX_ANSWER_BYTES:
             return f"it is longer than {MAX_ANSWER_BYTES} bytes"
