@@ -144,6 +144,8 @@ async def plan_media(
 ) -> Planned:
     """Get all media and decide about each; what has to be fetched is written into *folder*.
 
+    That is an empty one of the caller's, who removes it in the end.
+
     *intent*: whatever the request leaves open (window, fit, sound, limits). *as_is*: public HTTPS
     URLs are only looked at, and passed on.
 

@@ -58,6 +58,7 @@ class ErrorCode(StrEnum):
     SOURCE_EMPTY = "source_empty"
     SOURCE_TOO_SLOW = "source_too_slow"
     SOURCE_UNREADABLE = "source_unreadable"
+    SOURCE_NOT_WRITTEN = "source_not_written"
 
     STORE_MISSING = "store_missing"
     STORE_UNREACHABLE = "store_unreachable"

@@ -50,8 +50,8 @@ Medium = str | os.PathLike[str] | bytes | BinaryFile
 """A path or URL, the bytes themselves, or a file open for reading them."""
 
 
-def _medium(value: object) -> Medium:
-    if isinstance(value, str | bytes | BinaryFile):
+def _medium(value: object) -> Medium | None:
+    if value is None or isinstance(value, str | bytes | BinaryFile):
         return value
     if isinstance(value, os.PathLike):
         return cast("os.PathLike[str]", value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,17 +26,20 @@ async def local_file(
     A file object is read from where it stands to its end, once, in a thread.
 
     Raises:
-        SourceError: it cannot be had. A path is not looked at: that is for `preprocess`.
+        SourceError: it cannot be had, or not be written. A path is not looked at: that is for
+            `preprocess`.
     """
-    if is_url(medium):
-        await fetcher.fetch(str(medium), target, on_progress)
-        return target
-    if isinstance(medium, str | os.PathLike):
+    if isinstance(medium, str | os.PathLike) and not is_url(medium):
         return Path(medium)
-    if isinstance(medium, bytes):
-        await asyncio.to_thread(target.write_bytes, medium)
-        return target
-    await asyncio.to_thread(_drained, medium, target, fetcher.max_bytes)
+    try:
+        if isinstance(medium, str | os.PathLike):
+            await fetcher.fetch(str(medium), target, on_progress)
+        else:
+            file = io.BytesIO(medium) if isinstance(medium, bytes) else medium
+            await asyncio.to_thread(_drained, file, target, fetcher.max_bytes)
+    except OSError as error:
+        msg = f"{shown(medium)} cannot be kept in {target.parent}: {error.strerror or error}"
+        raise SourceError(ErrorCode.SOURCE_NOT_WRITTEN, msg) from error
     return target
 
 

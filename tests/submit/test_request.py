@@ -247,6 +247,7 @@ def test_resolving_is_total(media: dict[str, str], data: st.DataObject) -> None:
 def test_a_medium_is_a_path_a_url_bytes_or_a_file(tmp_path: Any) -> None:  # noqa: ANN401 - a path
     for medium in ("a.jpg", tmp_path, b"bytes", io.BytesIO(b"x"), "https://a.example/b.jpg"):
         assert asked(image=medium).media == {"image": medium}
+    assert asked(image=None).media == {}
     with pytest.raises(ValidationError, match="no medium"):
         asked(image=7)
 

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from fixtures import object_store
 from pipeline.errors import PipelineError, StoreError
+from pipeline.pace import Pace
 from pipeline.settings import Settings
 from pipeline.stores import open_store
 from pipeline.stores.data import MAX_BYTES
@@ -368,6 +369,10 @@ def test_clips_and_large_images_may_not(photo: Prepared, tmp_path: Path) -> None
 # --- provider: -----------------------------------------------------------------------------------
 
 
+async def at_once(_: float) -> None:
+    """No pause between tries."""
+
+
 def uploaded(
     photo: Prepared,
     answer: Say,
@@ -376,7 +381,7 @@ def uploaded(
     async def run() -> tuple[Stored, Web]:
         async with serving(**{"v1/files/upload": answer}) as web:
             settings = Settings(api_key=KEY, base_url=web.base)
-            transport = Transport(settings)
+            transport = Transport(settings, pace=Pace(sleep=at_once))
             try:
                 return await open_store("provider:", transport=transport).put(photo, **more), web
             finally:
