@@ -239,7 +239,7 @@ class ObjectStore:
 
 
 async def _parts(content: Content, on_progress: OnBytes | None) -> AsyncIterator[bytes]:
-    """The file part by part; one that changed meanwhile is never completed.
+    """The file part by part; of one that changed the end never comes, so no object is made.
 
     Raises:
         StoreError: it is not what was prepared any more.
@@ -249,8 +249,6 @@ async def _parts(content: Content, on_progress: OnBytes | None) -> AsyncIterator
         while chunk := await asyncio.to_thread(file.read, _PART_BYTES):
             digest.update(chunk)
             sent += len(chunk)
-            if sent >= content.size_bytes and digest.hexdigest() != content.sha256:
-                break
             yield chunk
             if on_progress is not None:
                 on_progress(sent, content.size_bytes)

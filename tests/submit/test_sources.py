@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from pipeline import fetch
@@ -267,6 +269,15 @@ def test_a_redirect_is_judged_as_an_address_of_its_own(
     assert not target.exists()
 
 
+def test_a_redirect_does_not_give_up_https() -> None:
+    secure = httpx.URL("https://media.example/a")
+    with pytest.raises(SourceError) as caught:
+        fetch._redirected(secure, "http://media.example/a", str(secure))
+    assert caught.value.code == "source_redirect"
+    onward = fetch._redirected(secure, "//other.example/b#part", str(secure))
+    assert str(onward) == "https://other.example/b"
+
+
 # --- addresses -----------------------------------------------------------------------------------
 
 
@@ -359,6 +370,30 @@ def test_the_connection_goes_to_the_address_that_was_judged(target: Path) -> Non
     assert len(names.asked) == 1
     [(_, headers)] = web.asked
     assert headers["host"].startswith("media.example:")
+
+
+def test_the_certificate_has_to_be_the_names(target: Path) -> None:
+    """What the client asks TLS for is the name, though it connected to an address."""
+    asked: list[str | None] = []
+
+    def greeted(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int:
+        asked.append(name)
+        return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE  # all that is to be known is known
+
+    async def run() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sni_callback = greeted
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        fetcher = Fetcher(resolver=Names(["127.0.0.1"]), allow_loopback=True)
+        async with server:
+            await fetcher.fetch(f"https://media.example:{port}/x", target)
+
+    with pytest.raises(SourceError) as caught:
+        asyncio.run(asyncio.wait_for(run(), 20))
+
+    assert caught.value.code == "source_unreachable"
+    assert asked == ["media.example"]
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer(target: Path) -> None:

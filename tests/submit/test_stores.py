@@ -72,9 +72,10 @@ def files_of(s3: object_store.ObjectStore, prefix: str) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def put_there(prefix: str, name: str, content: bytes) -> None:
+def put_there(prefix: str, name: str, content: bytes, media_type: str = "image/jpeg") -> None:
     """As another tool would, without our metadata."""
-    obstore.put(from_url(prefix, client_options={"allow_http": True}), name, content)
+    store = from_url(prefix, client_options={"allow_http": True})
+    obstore.put(store, name, content, attributes={"Content-Type": media_type})
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +172,15 @@ def test_what_another_put_there_is_read_before_it_is_believed(prefix: str, photo
     put_there(prefix, f"{photo.sha256}.jpg", photo.path.read_bytes())
 
     assert put(open_store(prefix), photo).reused
+
+
+def test_what_would_be_fetched_as_something_else_is_told(prefix: str, photo: Prepared) -> None:
+    put_there(prefix, f"{photo.sha256}.jpg", photo.path.read_bytes(), "text/html")
+
+    error = refused(photo, prefix)
+
+    assert error.code == "store_not_fetchable"
+    assert "text/html" in error.message
 
 
 @pytest.mark.parametrize("kind", ["longer", "changed"])
