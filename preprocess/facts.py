@@ -186,6 +186,16 @@ class AudioTrack:
     where packets differ in length, the largest hole."""
     bytes_per_s: float | None
     edit: EditShape
+    window_s: Fraction | None = None
+    """Sound that the index promises for the window; set where not all of it is in the file."""
+    readable_s: Fraction | None = None
+    """How much of ``window_s`` has its bytes inside the file."""
+    uneven: str | None = None
+    """Why its packets cannot be copied one after the other; found by trying."""
+    outside: bool = False
+    """None of it is heard during the window; found by trying."""
+    passed_over: tuple[str, ...] = ()
+    """Sound tracks that would have come first, but that nothing here reads: ``track 1 (apac)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

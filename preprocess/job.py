@@ -19,6 +19,8 @@ class ProbeRequest:
     """Longest result: a head window ends here, a tail window begins this long before the end."""
     tail_tolerance_s: Fraction
     """How far after the wanted start a safe key picture is looked for."""
+    undecodable: tuple[int, ...] = ()
+    """Sound tracks, by stream index, that turned out to give no sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

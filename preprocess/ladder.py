@@ -21,6 +21,7 @@ from preprocess.task import (
     corrupt,
     loaded,
     not_as_planned,
+    probe,
     probe_budget,
 )
 from preprocess.verify import Check, check_result
@@ -49,7 +50,7 @@ def until_verified(
         try:
             measured, checks = _attempt(task, taken, worker, path)
         except OperationError as error:
-            _after_failure(task, error)
+            _after_failure(task, taken, worker, error)
             continue
         missed = [check for check in checks if not check.ok]
         if not missed:
@@ -172,15 +173,13 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     )
 
 
-def _after_failure(task: Task, error: OperationError) -> None:
+def _after_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
     """Choose what to try next, or raise what the failure means."""
-    plan, facts = task.plan, task.facts
+    plan = task.plan
     assert plan is not None  # noqa: S101 - `until_verified` has looked
-    assert facts is not None  # noqa: S101 - as above
     task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
-    if error.code == "sound_lost" and facts.audio is not None:
-        silent = replace(facts, audio=replace(facts.audio, decodable=False))
-        task.facts = silent
+    if error.code.startswith("sound_"):
+        _after_sound_failure(task, taken, worker, error)
         _decide_again(task, plan.route)
     elif plan.route is Route.ENCODE:
         said = error.details
@@ -188,6 +187,40 @@ def _after_failure(task: Task, error: OperationError) -> None:
         raise InputRejected([reason]) from error
     else:
         _next_route(task)
+
+
+def _after_sound_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
+    """Put into the facts what trying has shown; the rules know what to do about it.
+
+    Raises:
+        InputRejected: some of the sound decodes, but not all.
+    """
+    facts = task.facts
+    assert facts is not None  # noqa: S101 - `until_verified` has looked
+    assert facts.audio is not None  # noqa: S101 - there was sound to fail
+    if error.code == "sound_lost":
+        # The list of decoders is only a promise: the next track is looked at instead.
+        task.undecodable = (*task.undecodable, facts.audio.stream)
+        probe(task, taken, worker)
+    elif error.code == "sound_outside":
+        task.facts = replace(facts, audio=replace(facts.audio, outside=True))
+    elif error.code == "sound_uneven":
+        task.facts = replace(facts, audio=replace(facts.audio, uneven=error.message))
+    else:
+        raise InputRejected([_damaged_sound(error)]) from error
+
+
+def _damaged_sound(error: OperationError) -> Reason:
+    readable, expected = (error.details.get(key) for key in ("readable_s", "expected_s"))
+    return Reason(
+        rule="input.corrupt",
+        measured=error.message,
+        limit="all of it",
+        value=readable if isinstance(readable, float) else None,
+        limit_value=expected if isinstance(expected, float) else None,
+        unit="s",
+        fix="export or download the file again, or leave the sound out (--audio drop)",
+    )
 
 
 def _next_route(task: Task) -> None:

@@ -46,6 +46,7 @@ AUDIO_DECODERS = frozenset(
         *("aac", "mp3", "mp3float", "mp2", "mp2float", "mp1", "opus", "vorbis", "flac", "alac"),
         *("ac3", "eac3", "amrnb", "amrwb", "wmav1", "wmav2", "wmapro", "adpcm_ms"),
         *("adpcm_ima_wav", "adpcm_ima_qt", "pcm_alaw", "pcm_mulaw", "pcm_u8", "pcm_s8"),
+        *("aac_latm", "dca", "adpcm_swf", "pcm_dvd", "pcm_bluray"),
         *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
         *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
     }

@@ -89,6 +89,8 @@ class AudioPlan:
     channels: int | None = None
     bit_rate_bps: int | None = None
     """Target bit rate; ``encode`` only."""
+    frame_samples: int | None = None
+    """Samples of one packet; ``copy`` only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

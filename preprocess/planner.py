@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     clock.edit_list,
     picture.codec,
     sound.presence,
+    sound.complete,
     sound.codec,
     sound.timing,
     sound.length,
@@ -83,6 +84,8 @@ def decide(
     route = max((at_least, *(change.route for change in changes)))
     changes += _no_copy(case, route)
     route = max((at_least, *(change.route for change in changes)))
+    if route > Route.KEEP:
+        changes += sound.uneven(case)
     if route is Route.ENCODE:
         findings += picture.reachable(case)
     objections += file.obstacles(findings)

@@ -17,6 +17,7 @@ from preprocess.native import is_decodable, sound_context
 from preprocess.probe import bmff
 
 if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
     from av.stream import Stream
 
@@ -33,6 +34,9 @@ _FAR_SYNC = 1200
 _MAX_CANDIDATES = 90
 _PRIMING_FRAMES = 3
 """Encoders prime AAC with one to three frames (1024 to 2112 samples)."""
+
+_SBR = 2
+"""Spectral band replication doubles the sample rate (ISO/IEC 14496-3, 4.6.18)."""
 
 
 class ProbeLimitError(ValueError):
@@ -53,6 +57,10 @@ class Source:
     indexed: bool
     """The movie's index holds all samples, and its edit lists are simple enough to apply here."""
     request: ProbeRequest
+
+    def decodes(self, stream: Stream) -> bool:
+        """Whether *stream* is of a codec that is decoded, and was not tried in vain."""
+        return is_decodable(stream) and stream.index not in self.request.undecodable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +137,11 @@ def read_indexed(
         shown_until=clock.shown_until,
     )
     readable = _readable_pictures(stream, range(start, stop), size_bytes)
-    audio, audio_readable = (
-        _indexed_audio(movie, audio_stream, clock, (first, last), size_bytes)
+    audio = (
+        _indexed_audio(source, audio_stream, clock, (first, last), size_bytes)
         if audio_stream is not None
-        else (None, True)
+        else None
     )
-    if not audio_readable:
-        readable = min(readable, len(pts) - 1)
     seconds = (max(pts) - min(pts) + table.last_duration) * clock.time_base if pts else 0
     return Read(
         table=table,
@@ -242,17 +248,18 @@ def _edit_shape(clock: _Clock) -> EditShape:
     return EditShape.TRIMS if trims else EditShape.PLAIN
 
 
-def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> bool:
-    """Whether the bytes of *samples* are inside the file.
+def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> Fraction:
+    """Which part of *samples* has its bytes inside the file, 0 to 1.
 
     FFmpeg keeps uncompressed sound by chunks, not samples; those are chosen by their *times*.
     """
     entries = stream.index_entries
     if len(entries) >= samples.stop:
-        chosen = (entries[i] for i in samples)
+        chosen = [entries[i] for i in samples]
     else:
-        chosen = (entry for entry in entries if entry.timestamp in times)
-    return all(entry.pos + entry.size <= size_bytes for entry in chosen)
+        chosen = [entry for entry in entries if entry.timestamp in times]
+    there = sum(1 for entry in chosen if entry.pos + entry.size <= size_bytes)
+    return Fraction(there, len(chosen)) if chosen else Fraction(1)
 
 
 def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:
@@ -263,18 +270,20 @@ def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:
 
 
 def _indexed_audio(
-    movie: bmff.Movie,
+    source: Source,
     stream: AudioStream,
     clock: _Clock,
     wanted: tuple[int, int],
     size_bytes: int,
-) -> tuple[AudioTrack | None, bool]:
+) -> AudioTrack | None:
+    movie = source.movie
+    assert movie is not None  # noqa: S101 - as in `read_indexed`
     track = next((t for t in movie.tracks if t.id == stream.id), None)
     offset = movie.edit_offset(track) if track else None
     if track is None or offset is None or track.deltas is None or not track.samples:
-        return None, True
+        return None
     if not track.time_scale:
-        return None, True
+        return None
     tick = Fraction(1, track.time_scale)
     empty_s, media_time = offset
     offset_s = empty_s - media_time * tick - clock.empty_s + clock.media_time * clock.time_base
@@ -295,12 +304,11 @@ def _indexed_audio(
     readable = _readable(stream, range(start, stop), times, size_bytes)
     context = sound_context(stream)
     rate = (context.sample_rate if context else None) or None
-    frame = usual * (rate or 0) * tick
-    audio = AudioTrack(
+    return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else track.format,
         profile=context.profile if context else None,
-        decodable=is_decodable(stream),
+        decodable=source.decodes(stream),
         channels=context.layout.nb_channels if context else None,
         sample_rate_hz=rate,
         bit_rate_bps=round(8 * window_bytes / window_s) if window_s else None,
@@ -308,7 +316,7 @@ def _indexed_audio(
         offset_s=offset_s,
         start_s=media_time * tick + offset_s - clock.origin * clock.time_base,
         priming_s=media_time * tick,
-        frame_samples=int(frame) if frame.denominator == 1 and frame else None,
+        frame_samples=frame_samples(usual, tick, context),
         duration_s=audible_s,
         media_duration_s=media_s,
         gap_s=max((abs(d) for d in accumulate(d - usual for d in deltas)), default=0) * tick,
@@ -316,8 +324,23 @@ def _indexed_audio(
         edit=_audio_edit(
             track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)
         ),
+        window_s=window_s if readable < 1 else None,
+        readable_s=window_s * readable if readable < 1 else None,
     )
-    return audio, readable
+
+
+def frame_samples(ticks: int, tick: Fraction, context: AudioCodecContext | None) -> int | None:
+    """Samples of a packet that lasts *ticks*; ``None`` if packets differ or do not say.
+
+    FFmpeg's ``frame_size`` is that of the AAC core, although its rate is the one after spectral
+    band replication: a container that counts in samples, or in packets, knows better.
+    """
+    rate = (context.sample_rate if context else None) or 0
+    nominal = ticks * tick * rate
+    if nominal.denominator == 1 and (tick * rate in (1, _SBR) or ticks == 1):
+        return int(nominal) or None
+    size: int = getattr(context, "frame_size", 0) or 0
+    return size * max(1, round(nominal / size)) if size else None
 
 
 def _audio_edit(

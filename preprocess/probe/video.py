@@ -27,6 +27,7 @@ from preprocess.native import (
     is_decodable,
     open_input,
     picture_context,
+    sound_context,
     video_stream,
 )
 from preprocess.probe import bmff, nal, scan, tables
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from preprocess.job import ProbeRequest
 
 _PROGRESSIVE, _FIELD_ORDER_UNKNOWN = 1, 0
+_COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 _INTERLACED_CODECS = {"h264", "mpeg2video", "vc1", "wmv3", "dvvideo", "mjpeg", "prores", "dnxhd"}
 # Keys that FFmpeg adds itself or that only name the writing software.
 _PLAIN_TAGS = {
@@ -142,10 +144,12 @@ def _plain(error: BaseException) -> str:
 
 
 def _without_picture(facts: Facts, container: InputContainer) -> Facts:
-    if any(stream.type == "video" for stream in container.streams):
+    streams = container.streams
+    if any(not stream.disposition & _COVER for stream in streams.video):
         return replace(facts, fault="input.no_picture", fault_detail="no picture can be read")
-    kind = Kind.AUDIO if container.streams.audio else Kind.OTHER
-    description = f"{facts.description} without a picture track"
+    kind = Kind.AUDIO if streams.audio else Kind.OTHER
+    cover = " but a cover" if streams.video else ""
+    description = f"{facts.description} without a picture track{cover}"
     return replace(facts, kind=kind, description=description)
 
 
@@ -197,11 +201,10 @@ def choose_video(container: InputContainer, movie: bmff.Movie | None) -> VideoSt
     samples: dict[int, int] = {}
     if movie is not None and not movie.fragmented:
         samples = {track.id: track.samples for track in movie.tracks}
-    cover = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     fit = [
         stream
         for stream in container.streams.video
-        if not stream.disposition & cover and samples.get(stream.id, 1)
+        if not stream.disposition & _COVER and samples.get(stream.id, 1)
     ]
     return max(
         fit,
@@ -220,18 +223,33 @@ def _area(stream: VideoStream) -> int:
     return (context.width or 0) * (context.height or 0) if context else 0
 
 
-def choose_audio(container: InputContainer) -> AudioStream | None:
-    """The first sound track that decodes, else the first one."""
-    audio = list(container.streams.audio)
-    return next((s for s in audio if is_decodable(s)), audio[0] if audio else None)
+def choose_audio(
+    container: InputContainer, undecodable: tuple[int, ...]
+) -> tuple[AudioStream | None, tuple[str, ...]]:
+    """The sound track a person would hear, and those before it that nothing here reads.
+
+    The default one first, then the first, among those that decode; *undecodable* ones were tried.
+    Where nothing decodes it is the first, so that its loss can be told.
+    """
+    default = av.stream.Disposition.default
+    tracks = sorted(container.streams.audio, key=lambda s: (not s.disposition & default, s.index))
+    for place, stream in enumerate(tracks):
+        if is_decodable(stream) and stream.index not in undecodable:
+            return stream, tuple(_track_name(other) for other in tracks[:place])
+    return (tracks[0] if tracks else None), ()
+
+
+def _track_name(stream: AudioStream) -> str:
+    context = sound_context(stream)
+    return f"track {stream.index} ({context.codec.canonical_name if context else 'unknown'})"
 
 
 def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
-    audio_stream = choose_audio(source.container)
+    chosen, passed_over = choose_audio(source.container, source.request.undecodable)
     if source.indexed:
-        read = tables.read_indexed(source, stream, audio_stream, facts.size_bytes)
+        read = tables.read_indexed(source, stream, chosen, facts.size_bytes)
     else:
-        read = scan.read_scanned(source, stream, audio_stream)
+        read = scan.read_scanned(source, stream, chosen)
     if not read.table.pts:
         return replace(facts, fault="input.no_picture", fault_detail="the picture track is empty")
     context = picture_context(stream)
@@ -244,7 +262,7 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
     return replace(
         facts,
         video=video,
-        audio=read.audio,
+        audio=replace(read.audio, passed_over=passed_over) if read.audio else None,
         bytes_read=None if read.bytes_read is None else (facts.bytes_read or 0) + read.bytes_read,
     )
 

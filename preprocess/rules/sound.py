@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from preprocess.facts import AudioTrack, EditShape
 from preprocess.intent import AudioChoice
 from preprocess.plan import AudioAction, AudioPlan, Reason, Route, ShortAction
-from preprocess.rules.finding import Case, Change, Finding
+from preprocess.rules.finding import Case, Change, Finding, Obstacle
 from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
@@ -46,17 +46,54 @@ def presence(case: Case) -> Iterable[Finding]:
             ),
             Route.REWRAP,
         )
-    elif not is_kept(case):
+    elif audio.outside:
         yield Change(
             Reason(
-                rule="audio.undecodable",
-                measured=audio.codec or "unknown",
-                limit="a codec that can be read",
-                value=audio.codec,
-                fix="left out: nothing here reads it",
+                rule="audio.outside",
+                measured="nothing is heard during the window",
+                limit="sound with the picture",
+                fix="left out",
             ),
             Route.REWRAP,
         )
+    elif not is_kept(case):
+        yield _undecodable(audio.codec or "unknown", "left out: nothing here reads it")
+    elif audio.passed_over:
+        yield _undecodable(", ".join(audio.passed_over), f"track {audio.stream} taken instead")
+
+
+def _undecodable(measured: str, fix: str) -> Change:
+    return Change(
+        Reason(
+            rule="audio.undecodable",
+            measured=measured,
+            limit="a codec that can be read",
+            value=measured,
+            fix=fix,
+        ),
+        Route.REWRAP,
+    )
+
+
+def complete(case: Case) -> Iterable[Finding]:
+    """All bytes of the sound are in the file."""
+    audio = case.audio
+    if audio is None or not is_kept(case):
+        return
+    if audio.readable_s is None or audio.window_s is None:
+        return
+    there, promised = seconds_text(audio.readable_s), seconds_text(audio.window_s)
+    yield Obstacle(
+        Reason(
+            rule="input.truncated",
+            measured=f"{there} of {promised} of the sound of the window is there",
+            limit="all of it",
+            value=round(float(audio.readable_s), 6),
+            limit_value=round(float(audio.window_s), 6),
+            unit="s",
+            fix="download or copy the file again, or leave the sound out (--audio drop)",
+        )
+    )
 
 
 def codec(case: Case) -> Iterable[Finding]:
@@ -102,6 +139,16 @@ def timing(case: Case) -> Iterable[Finding]:
         )
 
 
+def uneven(case: Case) -> Iterable[Change]:
+    """Packets that are to be copied follow each other; asked only where something is written."""
+    audio = case.audio
+    if audio is not None and is_kept(case) and not _is_even(audio):
+        yield _encode(
+            case, "audio.uneven", audio.uneven or "packets of changing length",
+            "packets that can be copied one after the other",
+        )  # fmt: skip
+
+
 def length(case: Case) -> Iterable[Finding]:
     """The sound ends with the picture."""
     audio = case.audio
@@ -125,6 +172,11 @@ def length(case: Case) -> Iterable[Finding]:
         )
 
 
+def _is_even(audio: AudioTrack) -> bool:
+    """Whether its packets may be copied one after the other, where they are of a copied codec."""
+    return audio.codec not in COPYABLE or (audio.uneven is None and audio.frame_samples is not None)
+
+
 def is_late(audio: AudioTrack) -> bool:
     """Whether the sound starts so long after the picture that moving it there would be noticed."""
     return (audio.start_s or Fraction(0)) > UNNOTICED_S
@@ -137,6 +189,7 @@ def is_kept(case: Case) -> bool:
         audio
         and case.intent.audio is AudioChoice.KEEP
         and audio.decodable
+        and not audio.outside
         and audio.sample_rate_hz
         and audio.channels
     )
@@ -168,7 +221,7 @@ def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
         and audio.edit is not EditShape.COMPLEX
         and not is_late(audio)
         and audio.gap_s <= frame_s(audio)
-        and audio.frame_samples is not None
+        and _is_even(audio)
     )
     if copied:
         return AudioPlan(
@@ -176,6 +229,7 @@ def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
             stream=audio.stream,
             sample_rate_hz=audio.sample_rate_hz,
             channels=audio.channels,
+            frame_samples=audio.frame_samples,
         )
     channels = min(audio.channels or 1, case.target.max_audio_channels)
     return AudioPlan(
