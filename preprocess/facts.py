@@ -158,6 +158,18 @@ class VideoTrack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time, in seconds from the first shown picture."""
+
+    start_s: Fraction
+    end_s: Fraction
+
+    def shared_s(self, start_s: Fraction, end_s: Fraction) -> Fraction:
+        """How much of it lies between *start_s* and *end_s*."""
+        return max(Fraction(0), min(self.end_s, end_s) - max(self.start_s, start_s))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTrack:
     """The sound track that would be used. Picture time is the clock of ``PictureTable``."""
 
@@ -186,14 +198,14 @@ class AudioTrack:
     where packets differ in length, the largest hole."""
     bytes_per_s: float | None
     edit: EditShape
+    spans: tuple[Span, ...] | None = None
+    """Where packets promise sound around the window, the holes between them left out."""
     window_s: Fraction | None = None
     """Sound that the index promises for the window; set where not all of it is in the file."""
     readable_s: Fraction | None = None
     """How much of ``window_s`` has its bytes inside the file."""
     uneven: str | None = None
     """Why its packets cannot be copied one after the other; found by trying."""
-    outside: bool = False
-    """None of it is heard during the window; found by trying."""
     passed_over: tuple[str, ...] = ()
     """Sound tracks that would have come first, but that nothing here reads: ``track 1 (apac)``."""
 

@@ -102,6 +102,8 @@ class VerifyRequest:
     level: VerifyLevel
     copied: bool
     """Digests are wanted; else first and last GOP are decoded."""
+    sound: bool
+    """All of the sound is decoded: it was made anew, or everything is to be verified."""
     cap_s: Fraction
 
 
@@ -116,3 +118,7 @@ class Measured:
     """Pictures that were decoded."""
     to_decode: int
     """Pictures that should have been."""
+    sound_s: Fraction | None = None
+    """Sound that was decoded; ``None`` where nobody asked, or there is none."""
+    sound_to_decode_s: Fraction | None = None
+    """Sound that should have been."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.codec.context import CodecContext
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
@@ -200,3 +201,13 @@ def strict_decoder(stream: Stream) -> VideoCodecContext:
     context.options = {**_CODEC_OPTIONS, "err_detect": "crccheck+bitstream+buffer+explode"}
     context.thread_count = 1
     return context
+
+
+def decoded_sound(packet: Packet[Stream] | Packet[AudioStream]) -> list[av.AudioFrame]:
+    """The frames of a packet of sound; none where it is damaged, for callers that keep account."""
+    try:
+        return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
+    except MemoryError:  # also an FFmpegError, and not the file's fault
+        raise
+    except av.FFmpegError:
+        return []

@@ -89,8 +89,11 @@ class AudioPlan:
     channels: int | None = None
     bit_rate_bps: int | None = None
     """Target bit rate; ``encode`` only."""
+    source_rate_hz: int | None = None
     frame_samples: int | None = None
-    """Samples of one packet; ``copy`` only."""
+    """Samples of one packet of the source, at its rate; ``None`` where packets differ."""
+    expected_s: Fraction | None = None
+    """Sound that the source's packets promise for the result; less is damage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

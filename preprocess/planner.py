@@ -206,9 +206,12 @@ def _cap_s(case: Case) -> Fraction:
 
 def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> ClipPlan:
     video, chosen = case.video, case.chosen
-    audio = sound.plan_audio(case, ShortAction.NONE)
     assert chosen.slice is not None  # noqa: S101 - `_no_copy` has looked
     assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
+    duration_s = chosen.slice_frames / chosen.rate
+    audio = sound.plan_audio(
+        case, ShortAction.NONE, start_s=chosen.slice_start_s, duration_s=duration_s
+    )
     too_large = case.facts.size_bytes > case.accept.max_bytes
     expected = ExpectedClip(
         route=route,
@@ -217,7 +220,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
         height_px=video.displayed.height,
         frame_rate=chosen.rate,
         frames=chosen.slice_frames,
-        duration_s=chosen.slice_frames / chosen.rate,
+        duration_s=duration_s,
         max_duration_s=_cap_s(case),
         video_codec=video.codec,
         pixel_format=video.pixel_format,
@@ -247,9 +250,9 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> ClipPl
     shape = target_picture(video, target.size_limits, case.intent, _rendered_sizes(profile))
     assert shape is not None  # noqa: S101 - `picture.reachable` has looked
     short = _short_action(case)
-    audio = sound.plan_audio(case, short)
     frames = _filled(case, chosen, short)
     duration_s = frames / chosen.rate
+    audio = sound.plan_audio(case, short, start_s=chosen.start_s, duration_s=duration_s)
     encoding = video_encoding(video, chosen, shape, target, duration_s, audio)
     expected = ExpectedClip(
         route=Route.ENCODE,

@@ -253,7 +253,7 @@ def loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:
 
 _KNOWN = {
     *("source_damaged", "plan_mismatch", "invalid_data"),
-    *("sound_lost", "sound_outside", "sound_damaged", "sound_uneven"),
+    *("sound_lost", "sound_damaged", "sound_uneven"),
 }
 
 

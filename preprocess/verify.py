@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from preprocess.facts import EditShape, Facts, IndexPlace, VideoTrack
 from preprocess.geometry import Orientation
 from preprocess.plan import ClipPlan, ExpectedClip, Route
-from preprocess.rules.sound import UNNOTICED_S
+from preprocess.rules.sound import UNNOTICED_S, normal_loss_s
 from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
@@ -134,6 +134,25 @@ def _content(plan: ClipPlan, outcome: Outcome, measured: Measured) -> Iterator[C
         name="decodes",
         ok=measured.decoded == measured.to_decode,
         measured=f"{measured.decoded} of {measured.to_decode} pictures",
+    )
+    sound = sound_check(measured)
+    if sound is not None:
+        yield sound
+
+
+def sound_check(measured: Measured) -> Check | None:
+    """Whether all of the sound decodes; ``None`` where it was not to be decoded."""
+    audio, there_s, promised_s = (
+        measured.facts.audio,
+        measured.sound_s,
+        measured.sound_to_decode_s,
+    )
+    if audio is None or there_s is None or promised_s is None:
+        return None
+    return Check(
+        name="sound_decodes",
+        ok=promised_s - there_s <= normal_loss_s(audio.frame_samples, audio.sample_rate_hz),
+        measured=f"{seconds_text(there_s)} of {seconds_text(promised_s)}",
     )
 
 

@@ -26,14 +26,6 @@ class PlanMismatch(Exception):  # noqa: N818 - as above
 class SoundLost(Exception):  # noqa: N818 - as above
     """A sound track that promised sound has none in the window that decodes."""
 
-    def __init__(self, promised_s: Fraction) -> None:
-        self.promised_s = promised_s
-        super().__init__(
-            f"none of {seconds_text(promised_s)} of the sound can be decoded"
-            if promised_s
-            else "none of the sound falls into the window"
-        )
-
 
 class SoundDamaged(Exception):  # noqa: N818 - as above
     """Some of the sound of the window decodes, but not all that its packets promise."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import av
 from av.filter import Graph
 
+from preprocess.probe.spans import HOLE_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONTIGUOUS_S = Fraction(1, 50)
-"""Sound frames nearer than this follow each other; time stamps are often rounded to 1 ms."""
 _MOST_NAMED = 8
 """Channels that FFmpeg gives places by their number alone where the file gives none: up to 7.1."""
 _LIMITER = "limit=0.891:level=0:latency=1"
@@ -28,15 +28,20 @@ class Segment:
     """
 
     def __init__(self, frame: av.AudioFrame, time_s: Fraction, layout: str, rate: int) -> None:
-        self.end_s = time_s
         self._kind = _kind(frame)
+        self._start_s = time_s
         self._tick = Fraction(1, frame.sample_rate)
         self._taken = 0
         self._graph = _graph(frame, layout, rate)
 
+    @property
+    def end_s(self) -> Fraction:
+        """Where the samples end, counted: time stamps that drift away from them start anew."""
+        return self._start_s + self._taken * self._tick
+
     def continues(self, frame: av.AudioFrame, time_s: Fraction) -> bool:
         """Whether *frame* follows this run."""
-        return self._kind == _kind(frame) and abs(time_s - self.end_s) <= CONTIGUOUS_S
+        return self._kind == _kind(frame) and abs(time_s - self.end_s) <= HOLE_S
 
     def convert(self, frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
         """Take *frame*; yield what is ready."""

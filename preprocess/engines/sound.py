@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import av
 from preprocess.engines.account import Account
 from preprocess.engines.failures import SoundUneven
 from preprocess.engines.mixing import Segment
-from preprocess.native import arm_decoder, audio_stream, tick_s
+from preprocess.native import arm_decoder, audio_stream, decoded_sound, tick_s
 from preprocess.plan import AudioAction, ClipPlan
 from preprocess.probe import nal
 from preprocess.rules.sound import UNNOTICED_S
@@ -76,7 +75,7 @@ class SoundCopier:
         self.done = False
         self.digests: list[str] = []
         self._clock = clock
-        self._account = Account(clock.duration_s)
+        self._account = Account(plan.audio, clock.duration_s)
         self._kind: tuple[int, str] | None = None
         self._target = output.add_stream_from_template(stream)
         self._target.metadata.clear()
@@ -156,9 +155,11 @@ class SoundCopier:
 
     def _listen(self, packet: Packet[Stream], time_s: Fraction) -> None:
         """Decode *packet*: it has to hold what it promises, and sound of the same kind."""
-        hidden_s, padding_s = _hidden(packet, self.stream)
-        self._account.promise(time_s + hidden_s, self._frame_s - hidden_s - padding_s)
-        for frame in _decoded(packet):
+        frames = decoded_sound(packet)
+        if not frames and self._kind is not None:
+            msg = f"a packet at {seconds_text(time_s)} cannot be decoded"
+            raise SoundUneven(msg)
+        for frame in frames:
             kind = (frame.sample_rate, frame.layout.name)
             if self._kind not in (None, kind):
                 msg = f"the sound changes its rate or channels at {seconds_text(time_s)}"
@@ -187,7 +188,7 @@ class SoundEncoder:
         self.done = False
         self.digests: list[str] = []
         self._clock = clock
-        self._account = Account(clock.duration_s)
+        self._account = Account(plan.audio, clock.duration_s)
         self.lead_s = Fraction(stream.codec_context.frame_size or AAC_FRAME, stream.sample_rate)
         """Sound is wanted from this long before the first picture: decoders need a run-up."""
         rate = plan.audio.sample_rate_hz or 48_000
@@ -225,28 +226,17 @@ class SoundEncoder:
         """Take one source packet; yield what is to be written."""
         if self.done:
             return
-        if packet.size:
-            self._promise(packet)
-        for frame in _decoded(packet):
+        if packet.size and self._segment is None and packet.pts is not None:
+            self._untimed_s = self._picture_time(packet.pts, tick_s(self.stream))
+        for frame in decoded_sound(packet):
             if not frame.samples:
                 continue
             if frame.pts is not None:
                 self._place(frame, self._picture_time(frame.pts, Fraction(frame.time_base or 0)))
             else:  # some decoders (wmav2) give their last frame no time: it follows
-                self._place(frame, self._next_s)
+                segment = self._segment
+                self._place(frame, segment.end_s if segment else self._untimed_s)
         yield from self._encode_full()
-
-    def _promise(self, packet: Packet[Stream]) -> None:
-        tick = tick_s(self.stream)
-        if packet.pts is not None:
-            time_s = self._picture_time(packet.pts, tick)
-            if self._segment is None:
-                self._untimed_s = time_s
-        else:
-            time_s = self._next_s
-        hidden_s, padding_s = _hidden(packet, self.stream)
-        length_s = packet.duration * tick - hidden_s - padding_s if packet.duration else None
-        self._account.promise(time_s + hidden_s, length_s)
 
     def finish(self) -> Iterator[Packet[Stream]]:
         """End the sound; yield the rest.
@@ -263,11 +253,6 @@ class SoundEncoder:
         yield from self._target.encode(None)
         self.done = True
 
-    @property
-    def _next_s(self) -> Fraction:
-        """Where sound that has no time of its own belongs: after what came before it."""
-        return self._segment.end_s if self._segment else self._untimed_s
-
     def _picture_time(self, pts: int, time_base: Fraction) -> Fraction:
         return self._clock.time_s(pts, time_base) + self._pass_s
 
@@ -277,9 +262,7 @@ class SoundEncoder:
             self._end_segment()
             segment = self._segment = Segment(frame, time_s, self._layout, self._rate)
             self._skip_to(round(time_s * self._rate))
-        length_s = Fraction(frame.samples, frame.sample_rate)
-        segment.end_s = time_s + length_s
-        self._account.get(time_s, length_s)
+        self._account.get(time_s, Fraction(frame.samples, frame.sample_rate))
         for piece in segment.convert(frame):
             self._take(piece)
 
@@ -323,23 +306,3 @@ class SoundEncoder:
                 del data[:size]
             self._encoded += AAC_FRAME
             yield from self._target.encode(frame)
-
-
-def _hidden(packet: Packet[Stream], stream: AudioStream) -> tuple[Fraction, Fraction]:
-    """What the decoder is told to leave out at the start and at the end of *packet*, in seconds."""
-    if not packet.has_sidedata("skip_samples"):
-        return Fraction(0), Fraction(0)
-    # AV_PKT_DATA_SKIP_SAMPLES (libavcodec/packet.h): two little-endian numbers of samples first.
-    start, end = struct.unpack_from("<II", bytes(packet.get_sidedata("skip_samples")))
-    rate = stream.codec_context.sample_rate
-    return Fraction(start, rate), Fraction(end, rate)
-
-
-def _decoded(packet: Packet[Stream]) -> list[av.AudioFrame]:
-    """The frames of *packet*; none if it is damaged, which the account of the window notices."""
-    try:
-        return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
-    except MemoryError:  # also an FFmpegError, and not the file's fault
-        raise
-    except av.FFmpegError:
-        return []

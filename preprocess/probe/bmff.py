@@ -62,12 +62,19 @@ class RunTable:
     def expand(self, start: int, stop: int) -> list[int]:
         """Values of the samples *start* to *stop*."""
         found: list[int] = []
+        for count, value in self.runs(start, stop):
+            found.extend([value] * count)
+        return found
+
+    def runs(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """(count, value) of the samples *start* to *stop*."""
         run = bisect_right(self._ends, start)
-        position = start
-        while position < stop and run < len(self._ends):
+        found = []
+        while start < stop and run < len(self._ends):
             end = min(stop, self._ends[run])
-            found.extend([self._values[run]] * (end - position))
-            position = end
+            if end > start:
+                found.append((end - start, self._values[run]))
+            start = end
             run += 1
         return found
 

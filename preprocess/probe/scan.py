@@ -15,6 +15,7 @@ from preprocess.intent import WindowKind
 from preprocess.native import decoder_of, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
+from preprocess.probe.spans import spans
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
     MAX_PICTURES,
@@ -385,6 +386,9 @@ def _audio(
         else _largest_hole_s(sound, tick),
         bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
         edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
+        spans=spans(
+            sound.pts, [length or usual for length in sound.durations], tick, offset_s - origin_s
+        ),
     )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from statistics import median_low
 from typing import TYPE_CHECKING
 
 from av.container import InputContainer
 
-from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
+from preprocess.facts import AudioTrack, EditShape, PictureTable, Span, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.job import ProbeRequest
 from preprocess.native import is_decodable, sound_context
 from preprocess.probe import bmff
+from preprocess.probe.spans import HOLE_S, laid_out, spans, spread_of, usual_of
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
@@ -291,19 +292,24 @@ def _indexed_audio(
     media_s = _media_ticks(track, samples) * tick
     edit = next((e for e in track.edits if e.media_time != -1), None)
     audible_s = media_s - media_time * tick
+    origin_s = clock.origin * clock.time_base
     if edit is not None and edit.duration:
         audible_s = min(audible_s, Fraction(edit.duration, movie.time_scale or 1))
     first, last = (ticks * clock.time_base - offset_s for ticks in wanted)
     start = max(0, track.deltas.index_at(int(first / tick)) - 1)
     stop = min(samples, track.deltas.index_at(int(last / tick)) + 1)
-    deltas = track.deltas.expand(start, min(stop, samples - 1))
-    usual = median_low(deltas) if deltas else 0
+    runs = track.deltas.runs(start, stop)
+    # The last packet of a track is often shortened.
+    inner = track.deltas.runs(start, min(stop, samples - 1))
+    usual = usual_of(inner)
     window_bytes = sum(track.sample_sizes(start, stop))
-    window_s = sum(deltas) * tick
+    window_s = sum(count * value for count, value in runs) * tick
     times = range(int(first / tick), int(last / tick) + 1)
     readable = _readable(stream, range(start, stop), times, size_bytes)
     context = sound_context(stream)
     rate = (context.sample_rate if context else None) or None
+    start_s = media_time * tick + offset_s - origin_s
+    audible = Span(start_s=start_s, end_s=start_s + audible_s)
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else track.format,
@@ -314,19 +320,38 @@ def _indexed_audio(
         bit_rate_bps=round(8 * window_bytes / window_s) if window_s else None,
         time_base=tick,
         offset_s=offset_s,
-        start_s=media_time * tick + offset_s - clock.origin * clock.time_base,
+        start_s=audible.start_s,
         priming_s=media_time * tick,
         frame_samples=frame_samples(usual, tick, context),
         duration_s=audible_s,
         media_duration_s=media_s,
-        gap_s=max((abs(d) for d in accumulate(d - usual for d in deltas)), default=0) * tick,
+        gap_s=spread_of(inner, usual) * tick,
         bytes_per_s=float(window_bytes / window_s) if window_s else None,
         edit=_audio_edit(
             track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)
         ),
+        spans=_indexed_spans(
+            runs, (track.deltas.sum_before(start), usual), tick, offset_s - origin_s, audible
+        ),
         window_s=window_s if readable < 1 else None,
         readable_s=window_s * readable if readable < 1 else None,
     )
+
+
+def _indexed_spans(
+    runs: list[tuple[int, int]],
+    start_usual: tuple[int, int],
+    tick: Fraction,
+    offset_s: Fraction,
+    audible: Span,
+) -> tuple[Span, ...]:
+    """The spans of packets, as far as the edit list lets them be heard."""
+    stretches = spans(*laid_out(runs, *start_usual, HOLE_S / tick), tick, offset_s)
+    heard = (
+        Span(start_s=max(s.start_s, audible.start_s), end_s=min(s.end_s, audible.end_s))
+        for s in stretches
+    )
+    return tuple(span for span in heard if span.start_s < span.end_s)
 
 
 def frame_samples(ticks: int, tick: Fraction, context: AudioCodecContext | None) -> int | None:

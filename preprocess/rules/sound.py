@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,18 @@ COPYABLE = frozenset({"aac", "mp3"})
 """What we copy into MP4; readers everywhere take these there."""
 
 
+_NORMAL_LOSS_S = Fraction(1, 10)
+_NORMAL_LOSS_PACKETS = 2
+"""What may be missing in all of a window. Decoders need a packet or two to find their feet where a
+stream was cut: up to 52 ms of MP3 (its bit reservoir), 80 ms of Opus (RFC 7845, 4.6)."""
+
+
+def normal_loss_s(frame_samples: int | None, rate_hz: int | None) -> Fraction:
+    """How much of a window's sound may be missing without anything being wrong."""
+    packet_s = Fraction(frame_samples or 0, rate_hz or 1)
+    return max(_NORMAL_LOSS_S, _NORMAL_LOSS_PACKETS * packet_s)
+
+
 def frame_s(audio: AudioTrack) -> Fraction:
     """Length of one packet."""
     return Fraction(audio.frame_samples or _USUAL_FRAME, audio.sample_rate_hz or 44_100)
@@ -46,7 +59,7 @@ def presence(case: Case) -> Iterable[Finding]:
             ),
             Route.REWRAP,
         )
-    elif audio.outside:
+    elif is_outside(case):
         yield Change(
             Reason(
                 rule="audio.outside",
@@ -182,6 +195,15 @@ def is_late(audio: AudioTrack) -> bool:
     return (audio.start_s or Fraction(0)) > UNNOTICED_S
 
 
+def is_outside(case: Case) -> bool:
+    """Whether all of the sound lies before or after the part that is taken."""
+    audio, chosen = case.audio, case.chosen
+    if audio is None or audio.spans is None or chosen.rate is None:
+        return False
+    end_s = chosen.start_s + max(chosen.frames / chosen.rate, case.target.min_duration_s)
+    return not sum(span.shared_s(chosen.start_s, end_s) for span in audio.spans)
+
+
 def is_kept(case: Case) -> bool:
     """Whether the sound is part of the result."""
     audio = case.audio
@@ -189,7 +211,7 @@ def is_kept(case: Case) -> bool:
         audio
         and case.intent.audio is AudioChoice.KEEP
         and audio.decodable
-        and not audio.outside
+        and not is_outside(case)
         and audio.sample_rate_hz
         and audio.channels
     )
@@ -209,8 +231,10 @@ def _encode(case: Case, rule: str, measured: str, limit: str, fix: str | None = 
     )
 
 
-def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
-    """What the sound of a rewritten result is made of."""
+def plan_audio(
+    case: Case, short: ShortAction, *, start_s: Fraction, duration_s: Fraction
+) -> AudioPlan:
+    """What the sound of a rewritten result is made of, whose picture is taken from *start_s* on."""
     audio = case.audio
     if audio is None or not is_kept(case):
         return AudioPlan(action=AudioAction.DROP)
@@ -223,22 +247,40 @@ def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
         and audio.gap_s <= frame_s(audio)
         and _is_even(audio)
     )
-    if copied:
-        return AudioPlan(
-            action=AudioAction.COPY,
-            stream=audio.stream,
-            sample_rate_hz=audio.sample_rate_hz,
-            channels=audio.channels,
-            frame_samples=audio.frame_samples,
-        )
-    channels = min(audio.channels or 1, case.target.max_audio_channels)
-    return AudioPlan(
-        action=AudioAction.ENCODE,
+    plan = AudioPlan(
+        action=AudioAction.COPY,
         stream=audio.stream,
+        sample_rate_hz=audio.sample_rate_hz,
+        channels=audio.channels,
+        source_rate_hz=audio.sample_rate_hz,
+        frame_samples=audio.frame_samples,
+        expected_s=_expected_s(case, audio, short, start_s, duration_s),
+    )
+    if copied:
+        return plan
+    channels = min(audio.channels or 1, case.target.max_audio_channels)
+    return replace(
+        plan,
+        action=AudioAction.ENCODE,
         sample_rate_hz=_target_rate(audio.sample_rate_hz or 48_000, case.target),
         channels=channels,
         bit_rate_bps=_MONO_BPS if channels == 1 else _STEREO_BPS,
     )
+
+
+def _expected_s(
+    case: Case, audio: AudioTrack, short: ShortAction, start_s: Fraction, duration_s: Fraction
+) -> Fraction | None:
+    """Seconds of sound that packets promise for the result; each repetition has its own."""
+    if audio.spans is None or case.chosen.rate is None:
+        return None
+    pass_s = case.chosen.frames / case.chosen.rate if short is ShortAction.LOOP else duration_s
+    expected_s, left_s = Fraction(0), duration_s
+    while left_s > 0:
+        end_s = start_s + min(pass_s, left_s)
+        expected_s += sum(span.shared_s(start_s, end_s) for span in audio.spans)
+        left_s -= pass_s
+    return expected_s
 
 
 def _target_rate(rate: int, target: TargetVideo) -> int:

@@ -85,8 +85,8 @@ def _told() -> Iterator[None]:
         msg = "plan_mismatch"
         raise OperationError(msg, str(error)) from error
     except SoundLost as error:
-        msg = "sound_lost" if error.promised_s else "sound_outside"
-        raise OperationError(msg, str(error)) from error
+        msg = "sound_lost"
+        raise OperationError(msg, "no sound of the window can be decoded") from error
     except SoundDamaged as error:
         sound = {"readable_s": float(error.there_s), "expected_s": float(error.promised_s)}
         msg = "sound_damaged"
