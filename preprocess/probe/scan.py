@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -125,6 +126,8 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
     seen_s = (end - min(picture.pts, default=0)) * table.time_base
     _check_declared_length(source, scan, duration_s)
+    if audio_stream is not None and scan.at_end:
+        _check_declared_sound(audio_stream, scan)
     return Read(
         table=table,
         edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
@@ -152,6 +155,26 @@ def _check_declared_length(source: Source, scan: _Scan, duration_s: Fraction | N
     if there_s < declared_s * _SHORTER_BY - 1:
         msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s are there"
         raise TruncatedError(msg)
+
+
+_CUT_SHORT_S = Fraction(1, 4)
+"""Less may be a muxer's notion of where the last packet ends, or a last packet that was lost."""
+
+
+def _check_declared_sound(stream: AudioStream, scan: _Scan) -> None:
+    """Matroska's statistics tags say where each track ended when the file was whole."""
+    said = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if said is None:
+        return
+    hours, minutes, seconds = said.groups()
+    declared_s = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+    there_s = max(scan.sound.pts, default=0) * tick_s(stream)
+    if there_s < declared_s - _CUT_SHORT_S:
+        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s of the sound are there"
+        raise TruncatedError(msg)
+
+
+_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
 def _sound_length_s(scan: _Scan) -> Fraction:
