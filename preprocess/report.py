@@ -231,6 +231,14 @@ def _audio_data(audio: AudioTrack | None) -> dict[str, object]:
         "audio_media_duration_s": seconds(audio.media_duration_s),
         "audio_gap_s": seconds(audio.gap_s),
         "audio_edit_list": audio.edit.value,
+        "audio_spans": None
+        if audio.spans is None
+        else [
+            {"start_s": seconds(span.start_s), "end_s": seconds(span.end_s)} for span in audio.spans
+        ],
+        "audio_readable_s": seconds(audio.readable_s),
+        "audio_uneven": audio.uneven,
+        "audio_passed_over": list(audio.passed_over),
     }
 
 

@@ -35,7 +35,7 @@ def check_result(plan: ClipPlan, outcome: Outcome, measured: Measured) -> tuple[
     return (
         *_picture(plan.expected, video),
         *_clock(plan.expected, facts, video),
-        *_sound(plan.expected, facts),
+        *_sound(plan, facts),
         *_file(plan.expected, facts),
         *_content(plan, outcome, measured),
     )
@@ -87,9 +87,9 @@ def _on_grid(video: VideoTrack, rate: Fraction) -> bool:
     return all(pts == n * step for n, pts in enumerate(sorted(table.pts)))
 
 
-def _sound(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
+def _sound(plan: ClipPlan, facts: Facts) -> Iterator[Check]:
     audio = facts.audio
-    yield _same("audio_codec", expected.audio_codec, audio.codec if audio else None)
+    yield _same("audio_codec", plan.expected.audio_codec, audio.codec if audio else None)
     if audio is None:
         return
     start = audio.start_s or Fraction(0)
@@ -97,6 +97,14 @@ def _sound(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
     yield Check(name="audio_start", ok=abs(start) <= UNNOTICED_S, measured=seconds_text(start))
     plain = audio.edit in (EditShape.NONE, EditShape.PLAIN)
     yield Check(name="audio_edit_list", ok=plain, measured=audio.edit.value)
+    there_s, expected_s = audio.duration_s, plan.audio.expected_s
+    if there_s is not None and expected_s is not None:
+        allowed_s = normal_loss_s(plan.audio.frame_samples, plan.audio.source_rate_hz)
+        yield Check(
+            name="audio_length",
+            ok=expected_s - there_s <= allowed_s,
+            measured=f"{seconds_text(there_s)}, the source has {seconds_text(expected_s)}",
+        )
 
 
 def _file(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:

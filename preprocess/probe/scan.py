@@ -16,6 +16,7 @@ from preprocess.intent import WindowKind
 from preprocess.native import decoder_of, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
+from preprocess.probe.sound_index import frame_samples
 from preprocess.probe.spans import spans
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
@@ -24,7 +25,6 @@ from preprocess.probe.tables import (
     Read,
     Source,
     TruncatedError,
-    frame_samples,
 )
 
 if TYPE_CHECKING:

@@ -15,10 +15,9 @@ from preprocess.intent import WindowKind
 from preprocess.job import ProbeRequest
 from preprocess.native import is_decodable, sound_context
 from preprocess.probe import bmff
-from preprocess.probe.spans import HOLE_S, laid_out, spans, spread_of, usual_of
+from preprocess.probe.sound_index import frame_samples, read_window
 
 if TYPE_CHECKING:
-    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
     from av.stream import Stream
 
@@ -35,9 +34,6 @@ _FAR_SYNC = 1200
 _MAX_CANDIDATES = 90
 _PRIMING_FRAMES = 3
 """Encoders prime AAC with one to three frames (1024 to 2112 samples)."""
-
-_SBR = 2
-"""Spectral band replication doubles the sample rate (ISO/IEC 14496-3, 4.6.18)."""
 
 
 class ProbeLimitError(ValueError):
@@ -249,20 +245,6 @@ def _edit_shape(clock: _Clock) -> EditShape:
     return EditShape.TRIMS if trims else EditShape.PLAIN
 
 
-def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> Fraction:
-    """Which part of *samples* has its bytes inside the file, 0 to 1.
-
-    FFmpeg keeps uncompressed sound by chunks, not samples; those are chosen by their *times*.
-    """
-    entries = stream.index_entries
-    if len(entries) >= samples.stop:
-        chosen = [entries[i] for i in samples]
-    else:
-        chosen = [entry for entry in entries if entry.timestamp in times]
-    there = sum(1 for entry in chosen if entry.pos + entry.size <= size_bytes)
-    return Fraction(there, len(chosen)) if chosen else Fraction(1)
-
-
 def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:
     """How many of *samples* have their bytes inside the file."""
     entries = stream.index_entries
@@ -295,77 +277,35 @@ def _indexed_audio(
     origin_s = clock.origin * clock.time_base
     if edit is not None and edit.duration:
         audible_s = min(audible_s, Fraction(edit.duration, movie.time_scale or 1))
-    first, last = (ticks * clock.time_base - offset_s for ticks in wanted)
-    start = max(0, track.deltas.index_at(int(first / tick)) - 1)
-    stop = min(samples, track.deltas.index_at(int(last / tick)) + 1)
-    runs = track.deltas.runs(start, stop)
-    # The last packet of a track is often shortened.
-    inner = track.deltas.runs(start, min(stop, samples - 1))
-    usual = usual_of(inner)
-    window_bytes = sum(track.sample_sizes(start, stop))
-    window_s = sum(count * value for count, value in runs) * tick
-    times = range(int(first / tick), int(last / tick) + 1)
-    readable = _readable(stream, range(start, stop), times, size_bytes)
+    window = read_window(
+        track, stream, [ticks * clock.time_base - offset_s for ticks in wanted], size_bytes
+    )
     context = sound_context(stream)
-    rate = (context.sample_rate if context else None) or None
     start_s = media_time * tick + offset_s - origin_s
     audible = Span(start_s=start_s, end_s=start_s + audible_s)
+    stored_s = media_s - media_time * tick
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else track.format,
         profile=context.profile if context else None,
         decodable=source.decodes(stream),
         channels=context.layout.nb_channels if context else None,
-        sample_rate_hz=rate,
-        bit_rate_bps=round(8 * window_bytes / window_s) if window_s else None,
+        sample_rate_hz=(context.sample_rate if context else None) or None,
+        bit_rate_bps=round(8 * window.bytes_per_s) if window.bytes_per_s else None,
         time_base=tick,
         offset_s=offset_s,
         start_s=audible.start_s,
         priming_s=media_time * tick,
-        frame_samples=frame_samples(usual, tick, context),
+        frame_samples=frame_samples(window.usual, tick, context),
         duration_s=audible_s,
         media_duration_s=media_s,
-        gap_s=spread_of(inner, usual) * tick,
-        bytes_per_s=float(window_bytes / window_s) if window_s else None,
-        edit=_audio_edit(
-            track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)
-        ),
-        spans=_indexed_spans(
-            runs, (track.deltas.sum_before(start), usual), tick, offset_s - origin_s, audible
-        ),
-        window_s=window_s if readable < 1 else None,
-        readable_s=window_s * readable if readable < 1 else None,
+        gap_s=window.gap_s,
+        bytes_per_s=float(window.bytes_per_s) if window.bytes_per_s else None,
+        edit=_audio_edit(track, empty_s, media_time, window.usual, (stored_s, audible_s)),
+        spans=window.spans(offset_s - origin_s, audible),
+        window_s=window.length_s if window.readable < 1 else None,
+        readable_s=window.length_s * window.readable if window.readable < 1 else None,
     )
-
-
-def _indexed_spans(
-    runs: list[tuple[int, int]],
-    start_usual: tuple[int, int],
-    tick: Fraction,
-    offset_s: Fraction,
-    audible: Span,
-) -> tuple[Span, ...]:
-    """The spans of packets, as far as the edit list lets them be heard."""
-    stretches = spans(*laid_out(runs, *start_usual, HOLE_S / tick), tick, offset_s)
-    heard = (
-        Span(start_s=max(s.start_s, audible.start_s), end_s=min(s.end_s, audible.end_s))
-        for s in stretches
-    )
-    return tuple(span for span in heard if span.start_s < span.end_s)
-
-
-def frame_samples(ticks: int, tick: Fraction, context: AudioCodecContext | None) -> int | None:
-    """Samples of a packet that lasts *ticks*; ``None`` if packets differ or do not say.
-
-    FFmpeg's ``frame_size`` is that of the AAC core, although its rate is the one after spectral
-    band replication: a container that counts in samples, or in packets, knows better.
-    """
-    rate = (context.sample_rate if context else None) or 0
-    nominal = ticks * tick * rate
-    if nominal.denominator == 1 and (tick * rate in (1, _SBR) or ticks == 1):
-        return int(nominal) or None
-    size: int = getattr(context, "frame_size", 0) or 0
-    return size * max(1, round(nominal / size)) if size else None
 
 
 def _audio_edit(
