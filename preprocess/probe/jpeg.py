@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_SEGMENTS = 10_000
 _PIECE_BYTES = 1 << 16
-_EOI_BYTES = b"\xff\xd9"
+EOI_BYTES = b"\xff\xd9"
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
 # ITU-T T.81, table B.1; what is not here is arithmetic.
@@ -46,7 +46,7 @@ def survey(fd: int, size: int) -> Survey:
         scan = offset if marker == _SOS else None
     if scan is None:
         return Survey(private=private, missing="all behind its headers")
-    if os.pread(fd, 2, max(scan, size - 2)) != _EOI_BYTES:
+    if os.pread(fd, 2, max(scan, size - 2)) != EOI_BYTES:
         # Motion photos have their clip behind the end, others are cut off.
         if not _is_whole(fd, scan):
             return Survey(private=private, missing="the end of the picture")
@@ -87,7 +87,7 @@ def _is_whole(fd: int, start: int) -> bool:
         if not more:
             return False
         piece = piece[-1:] + more
-        if _EOI_BYTES in piece:
+        if EOI_BYTES in piece:
             return True
         start += len(more)
 
@@ -128,9 +128,11 @@ def stripped(data: bytes) -> bytes:
             raise ValueError(msg)
         marker, start = found[1][0], found.end()
         if marker == _EOI:
-            return b"".join([*parts, b"\xff\xd9"])
-        length = struct.unpack_from(">H", data, start)[0]
-        end = start + length
+            return b"".join([*parts, EOI_BYTES])
+        end = start + int.from_bytes(data[start : start + 2])
+        if end < start + 2:
+            msg = f"a segment without a length at {offset}"
+            raise ValueError(msg)
         if _is_picture(marker, data[start + 2 : start + 7]):
             body = data[start:end]
             parts.append(b"\xff" + found[1] + (_jfif(body) if marker == _APP0 else body))
