@@ -84,7 +84,7 @@ def survey_avif(fd: int, size: int) -> Survey:
 
 
 def _opened(fd: int, size: int) -> tuple[str | None, _Items | None, bool]:
-    """What is missing, or the items; and whether there are tracks."""
+    """What is missing, or the items; and whether there are tracks, which need no items."""
     reader, end, meta, sequence = Reader(fd, size), 0, b"", False
     try:
         for kind, offset, header, claimed in top_level(reader):
@@ -99,7 +99,8 @@ def _opened(fd: int, size: int) -> tuple[str | None, _Items | None, bool]:
         # Phones append what is no box at all.
     if end > size:
         return part_of(size, end), None, sequence
-    return None, _Items(memoryview(meta), reader), sequence
+    items = None if sequence and not meta else _Items(memoryview(meta), reader)
+    return None, items, sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

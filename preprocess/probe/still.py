@@ -100,6 +100,7 @@ def _measured(fd: int, facts: Facts, container: str) -> Facts:
         return replace(facts, fault="input.truncated", fault_detail=f"{missing} is missing")
     if not header.size.area:
         return _corrupt(facts, f"a picture of {header.size}")
+    facts = replace(facts, bytes_read=None)  # Pillow does not count
     private = found.private | header.beside | _told(header.exif)
     return replace(facts, image=_still(header, found), private_metadata=tuple(sorted(private)))
 
