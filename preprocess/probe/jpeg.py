@@ -95,7 +95,6 @@ def _is_whole(fd: int, start: int) -> bool:
 _KNOWN = (
     # segment, its first bytes, what it tells; EXIF and ICC are looked into elsewhere
     (_COM, b"", "comment"),
-    (_APP0, b"JFIF\0", None),
     (_APP0, b"", "thumbnail"),
     (_APP1, b"Exif\0", None),
     (_APP1, b"http://ns.adobe.com/", "xmp"),
@@ -106,8 +105,14 @@ _KNOWN = (
 )
 
 
+_JFIF_SIDES = slice(12, 14)
+"""Width and height of the thumbnail in a JFIF header."""
+
+
 def _topic(marker: int, start: bytes) -> str | None:
     """What a segment tells of, if anything."""
+    if marker == _APP0 and start.startswith(b"JFIF\0"):
+        return "thumbnail" if all(start[_JFIF_SIDES]) else None
     for known, signature, topic in _KNOWN:
         if marker == known and start.startswith(signature):
             return topic

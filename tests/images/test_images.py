@@ -216,6 +216,25 @@ def test_private_metadata_goes_and_the_pixels_stay(container: str, folder: Path)
         assert not result.getexif()
 
 
+def test_a_thumbnail_in_the_header_of_a_jpeg_is_taken_out(folder: Path) -> None:
+    """JFIF has room for one, uncompressed; it may show what was cropped off."""
+    data = stills.encoded(stills.picture(), "jpeg")
+    assert data[6:11] == b"JFIF\0"
+    small = bytes(range(100, 112))
+    header = b"\xff\xe0" + struct.pack(">H", 16 + len(small)) + data[6:18] + bytes((2, 2)) + small
+    source = folder / "thumb"
+    source.write_bytes(data[:2] + header + data[20:])
+    report = prepared(source, frame())
+
+    assert [(each.rule, each.measured) for each in report.reasons] == [
+        ("image.private_metadata", "thumbnail")
+    ]
+    assert report.plan is not None
+    assert report.plan.route is Route.REWRAP
+    assert report.output is not None
+    assert small not in report.output.read_bytes()
+
+
 def test_nothing_private_survives_an_encode(folder: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "Phone Maker"
