@@ -187,7 +187,10 @@ class _Items:
 
     def _of(self, item: int) -> list[tuple[bytes, memoryview]]:
         """The properties of an item."""
-        indices = self._owned.get(item, ())
+        numbers, width = self._owned.get(item, (_NOTHING, 1))
+        fields, mask = _Fields(numbers, 0), (1 << 8 * width - 1) - 1
+        # The bit above says whether a reader has to know the property.
+        indices = [fields.take(width) & mask for _ in range(len(numbers) // width)]
         return [self._properties[n - 1] for n in indices if 0 < n <= len(self._properties)]
 
     def _coded(self) -> list[tuple[bytes, memoryview]]:
@@ -215,7 +218,7 @@ class _Items:
         item = next((item for item in items if self._kinds.get(item) == kind), None)
         if item is None:
             return None
-        method, parts = _places(self._box(b"iloc"), self._reader).get(item, (0, ()))
+        method, parts = _places(self._box(b"iloc"), self._reader, item)
         if method not in (_IN_FILE, _IN_BOX):
             return None
         if sum(length for _, length in parts) > _MAX_BESIDE_BYTES:
@@ -295,9 +298,8 @@ def _kinds(body: memoryview, reader: Reader) -> Iterator[tuple[int, bytes]]:
         return
     for kind, entry in children(body, reader, 8 if body[0] else 6):
         if kind == b"infe" and entry[0] >= 2:
-            fields = _Fields(entry, 4)
-            item = fields.take(2 if entry[0] == 2 else 4)
-            yield item, bytes(entry[fields.at + 2 : fields.at + 6])
+            end = 6 if entry[0] == 2 else 8
+            yield int.from_bytes(entry[4:end]), bytes(entry[end + 2 : end + 6])
 
 
 def _links(body: memoryview, reader: Reader) -> Iterator[tuple[bytes, int, tuple[int, ...]]]:
@@ -311,23 +313,21 @@ def _links(body: memoryview, reader: Reader) -> Iterator[tuple[bytes, int, tuple
         yield kind, item, tuple(fields.take(width) for _ in range(fields.take(2)))
 
 
-def _owned(body: memoryview, reader: Reader) -> Iterator[tuple[int, list[int]]]:
-    """Item and the numbers of its properties, by ``ipma``."""
+def _owned(body: memoryview, reader: Reader) -> Iterator[tuple[int, tuple[memoryview, int]]]:
+    """Item, the numbers of its properties and the bytes of each, by ``ipma``."""
     if not body:
         return
     fields = _Fields(body, 0)
     head = fields.take(4)
     item_width, width = (4 if head >> 24 else 2), (2 if head & 1 else 1)
-    mask = 0x7FFF if width == 2 else 0x7F
     for _ in range(fields.take(4)):
         reader.count_box()
         item = fields.take(item_width)
-        yield item, [fields.take(width) & mask for _ in range(fields.take(1))]
+        yield item, (fields.part(fields.take(1) * width), width)
 
 
-def _places(body: memoryview, reader: Reader) -> dict[int, tuple[int, list[tuple[int, int]]]]:
-    """How each item is placed, and its extents, by ``iloc``."""
-    found: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+def _places(body: memoryview, reader: Reader, wanted: int) -> tuple[int, list[tuple[int, int]]]:
+    """How an item is placed, and its extents, by ``iloc``; no extents if it is nowhere."""
     fields = _Fields(body, 0)
     version = fields.take(4) >> 24
     sizes = fields.take(2)
@@ -335,17 +335,19 @@ def _places(body: memoryview, reader: Reader) -> dict[int, tuple[int, list[tuple
     index_width = sizes & 15 if version else 0
     wide = 4 if version >= 2 else 2
     for _ in range(fields.take(wide)):
+        reader.count_box()
         item = fields.take(wide)
-        method = fields.take(2) & 15 if version else 0
+        method = fields.take(2) & 15 if version else _IN_FILE
         fields.take(2)
         base = fields.take(base_width)
-        extents = []
-        for _ in range(fields.take(2)):
-            reader.count_box()  # numbers may be of no bytes
-            fields.take(index_width)
-            extents.append((base + fields.take(offset_width), fields.take(length_width)))
-        found[item] = method, extents
-    return found
+        count = fields.take(2)
+        extents = _Fields(fields.part(count * (index_width + offset_width + length_width)), 0)
+        if item == wanted:
+            return method, [
+                (base + extents.skip(index_width).take(offset_width), extents.take(length_width))
+                for _ in range(count)
+            ]
+    return _IN_FILE, []
 
 
 class _Fields:
@@ -353,18 +355,26 @@ class _Fields:
 
     def __init__(self, data: memoryview, at: int) -> None:
         self._data = data
-        self.at = at
+        self._at = at
 
-    def take(self, width: int) -> int:
-        """The next number of *width* bytes.
+    def part(self, length: int) -> memoryview:
+        """The next *length* bytes.
 
         Raises:
             ValueError: the box ends before.
         """
-        end = self.at + width
+        start, end = self._at, self._at + length
         if end > len(self._data):
             msg = "a box that ends within a number"
             raise ValueError(msg)
-        value = int.from_bytes(self._data[self.at : end])
-        self.at = end
-        return value
+        self._at = end
+        return self._data[start:end]
+
+    def take(self, width: int) -> int:
+        """The next number of *width* bytes. Raises as `part` does."""
+        return int.from_bytes(self.part(width))
+
+    def skip(self, length: int) -> _Fields:
+        """Leave out *length* bytes. Raises as `part` does."""
+        self.part(length)
+        return self

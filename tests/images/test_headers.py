@@ -206,18 +206,16 @@ def test_real_files_are_read_as_pillow_reads_them() -> None:
 # --- lies ----------------------------------------------------------------------------------------
 
 
-def test_extents_of_no_bytes_are_counted(tmp_path: Path) -> None:
-    """``iloc`` may state widths of 0: a billion extents in a few bytes."""
+@pytest.mark.parametrize("box", [b"iloc", b"ipma"])
+def test_a_box_that_claims_more_entries_than_it_has_is_refused(box: bytes, tmp_path: Path) -> None:
+    """``iloc`` may state widths of 0, for millions of extents in a few bytes."""
     data = bytearray(stills.encoded(stills.picture(64, 64), "heif", exif=exif("told")))
-    at = data.index(b"iloc")
+    at = data.index(box)
     end = at - 4 + struct.unpack_from(">I", data, at - 4)[0]
     data[at + 4 : end] = bytes(6) + b"\xff" * (end - at - 10)
     source = tmp_path / "file"
     source.write_bytes(data)
-    facts = probe_file(source)
-    assert facts.fault == "input.corrupt"
-    assert facts.fault_detail is not None
-    assert "boxes" in facts.fault_detail
+    assert probe_file(source).fault == "input.corrupt"
 
 
 @pytest.mark.parametrize("box", [b"meta", b"pitm", b"iprp", b"ipco", b"ipma", b"ispe", b"hvcC"])
