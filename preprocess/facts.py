@@ -106,7 +106,7 @@ class PictureTable:
         after_start = self.shown_from is None or pts >= self.shown_from
         return after_start and (self.shown_until is None or pts < self.shown_until)
 
-    def since_origin_s(self, pts: int) -> Fraction:
+    def since_origin_s(self, pts: int | Fraction) -> Fraction:
         """Time of *pts* from the first shown picture."""
         return (pts - self.origin_pts) * self.time_base
 
@@ -155,6 +155,8 @@ class VideoTrack:
     frame_rate_from_header: Fraction | None
     readable_frames: int | None = None
     """Pictures whose bytes are inside the file; set when some are not."""
+    uniform: bool = True
+    """No picture that was looked at is announced with another size or format than the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,11 @@ from preprocess.native import (
     is_decodable,
     open_input,
     picture_context,
+    seek_before,
     sound_context,
     video_stream,
 )
-from preprocess.probe import bmff, nal, scan, tables
+from preprocess.probe import bmff, fields, nal, scan, tables
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
 from preprocess.probe.private import private_topic
@@ -122,7 +123,7 @@ def _probe_opened(
             stream = choose_video(container, movie)
             if stream is None:
                 return Probed(facts=_without_picture(facts, container), opening=opening)
-            source = tables.Source(container, movie, indexed, request)
+            source = tables.Source(fd, container, movie, indexed, request)
             facts = _measure(facts, source, stream)
     except tables.TruncatedError as error:
         fault = replace(facts, fault="input.truncated", fault_detail=str(error))
@@ -259,6 +260,8 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
         video = _inspect_syncs(_video_track(stream, source, read), source, stream)
         if _leaves_questions(video, source):
             video = _after_first_picture(video, source, stream, read)
+        if video.interlaced and video.codec == "h264":
+            video = _with_fields_joined(video, source, stream)
     return replace(
         facts,
         video=video,
@@ -310,6 +313,7 @@ def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: boo
         frames_from_header=stream.frames or None,
         frame_rate_from_header=stream.average_rate or None,
         readable_frames=read.readable_frames,
+        uniform=read.uniform,
     )
 
 
@@ -421,6 +425,15 @@ def _after_first_picture(
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
     )
+
+
+def _with_fields_joined(
+    video: VideoTrack, source: tables.Source, stream: VideoStream
+) -> VideoTrack:
+    demuxer = source.container.format.name.split(",")[0]
+    seek_before(source.container, stream, video.table.pts[0], demuxer, lead_s=Fraction(0))
+    packets = (packet for packet in source.container.demux(stream) if packet.size)
+    return fields.join(video, packets, stream.codec_context.extradata)
 
 
 # PyAV gives av_display_rotation_get: counter-clockwise degrees that the picture was turned.

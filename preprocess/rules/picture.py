@@ -246,15 +246,30 @@ def colour(case: Case) -> Iterable[Finding]:
 def scan(case: Case) -> Iterable[Finding]:
     """Pictures are whole, not fields."""
     if case.video.interlaced:
-        yield Obstacle(
+        yield Change(
             Reason(
                 rule="video.scan",
                 measured="interlaced",
                 limit="progressive",
                 value="interlaced",
                 limit_value="progressive",
-                fix="deinterlacing is not available yet; export the clip as progressive",
-            )
+                fix="fields joined to whole pictures",
+            ),
+            Route.ENCODE,
+        )
+
+
+def uniform(case: Case) -> Iterable[Finding]:
+    """All pictures have one size and format."""
+    if not case.video.uniform:
+        yield Change(
+            Reason(
+                rule="video.changes",
+                measured="pictures change their size or format midway",
+                limit="one size and format",
+                fix="brought to one size",
+            ),
+            Route.ENCODE,
         )
 
 

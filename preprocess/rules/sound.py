@@ -198,7 +198,7 @@ def is_late(audio: AudioTrack) -> bool:
 def is_outside(case: Case) -> bool:
     """Whether all of the sound lies before or after the part that is taken."""
     audio, chosen = case.audio, case.chosen
-    if audio is None or audio.spans is None or chosen.rate is None:
+    if audio is None or audio.spans is None:
         return False
     end_s = chosen.start_s + max(chosen.frames / chosen.rate, case.target.min_duration_s)
     return not sum(span.shared_s(chosen.start_s, end_s) for span in audio.spans)
@@ -272,7 +272,7 @@ def _expected_s(
     case: Case, audio: AudioTrack, short: ShortAction, start_s: Fraction, duration_s: Fraction
 ) -> Fraction | None:
     """Seconds of sound that packets promise for the result; each repetition has its own."""
-    if audio.spans is None or case.chosen.rate is None:
+    if audio.spans is None:
         return None
     pass_s = case.chosen.frames / case.chosen.rate if short is ShortAction.LOOP else duration_s
     expected_s, left_s = Fraction(0), duration_s

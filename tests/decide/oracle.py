@@ -154,7 +154,8 @@ def taken(facts: Facts, profile: Profile, intent: Intent) -> Taken:
     pts = pts[-room:] if window.kind is WindowKind.TAIL else pts[:room]
     if pts:
         off_s = off_grid_s(pts, table.time_base, pace.rate)
-        assert off_s <= REWRITE_S
+        if off_s > REWRITE_S:  # uneven after all, in the part that is taken
+            return Taken(shown, pts, len(pts), None, None, 1, 1)
         pace = Pace(pace.rate, off_s)
     return Taken(shown, pts, room, pace, rate, times, every)
 
@@ -173,7 +174,32 @@ def _pace_in(
     if whole is not None or cap_s is None:
         return whole
     pts = _within(_asked_for(shown, table, window, None), table, cap_s, window)
-    return pace_of(pts, table.time_base, accept)
+    pace = pace_of(pts, table.time_base, accept)
+    return None if pace is not None and _pauses(pts, shown, table, cap_s, window, pace) else pace
+
+
+def _pauses(
+    pts: list[int],
+    shown: list[int],
+    table: PictureTable,
+    cap_s: Fraction,
+    window: Window,
+    pace: Pace,
+) -> bool:
+    """Two steps or more at either end of the window show nothing new."""
+    times = [(n - table.origin_pts) * table.time_base for n in pts]
+    first_s, last_s = (
+        (n - table.origin_pts) * table.time_base
+        for n in (shown[0], shown[-1] + table.last_duration)
+    )
+    from_s, to_s = first_s, last_s
+    if window.kind is WindowKind.TAIL:
+        from_s = max(first_s, last_s - cap_s)
+    if window.kind is WindowKind.SPAN:
+        from_s = max(first_s, window.start_s)
+        to_s = min(last_s, last_s if window.end_s is None else window.end_s)
+    to_s = min(to_s, from_s + cap_s)
+    return max(times[0] - from_s, to_s - times[-1]) >= 2 / pace.rate
 
 
 def _within(pts: list[int], table: PictureTable, cap_s: Fraction, window: Window) -> list[int]:
@@ -259,6 +285,8 @@ def pixel_faults(facts: Facts, profile: Profile, intent: Intent) -> set[str]:
         "square pixels": video.sample_aspect != 1,
         "upright": video.orientation is not Orientation.NORMAL,
         "edits": video.edit is EditShape.COMPLEX,
+        "scan": bool(video.interlaced),
+        "changes": not video.uniform,
     }
     return {name for name, outside in tests.items() if outside}
 
@@ -328,8 +356,8 @@ def cheapest_route(facts: Facts, profile: Profile, intent: Intent) -> Route:
     accept, tolerances = profile.accept(intent.limits), profile.tolerances
     found = taken(facts, profile, intent)
     assert facts.video is not None
-    assert found.rate is not None
-    assert found.pace is not None
+    if found.rate is None or found.pace is None:
+        return Route.ENCODE  # made constant
     table = facts.video.table
     tail = intent.wanted_window.kind is WindowKind.TAIL
     copy = longest_copy(table, found, tolerances.tail_tolerance_s if tail else Fraction(0))

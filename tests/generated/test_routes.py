@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,12 +18,12 @@ from preprocess import (
     Mode,
     Report,
     Route,
-    Status,
     Target,
     load_profile,
     process_file,
 )
 from tests import second_reader
+from tests.generated import sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not reading.have_ffmpeg(), reason="no ffmpeg to read results with")
 
 PROFILE = load_profile("seedance-2-0-mini")
-# Not available yet: a typed rejection says so.
-VARIABLE = {"encode-vfr", "encode-vfr-b", "encode-jitter-14"}
 
 
 def wanted_route(spec: ClipSpec) -> str | None:
@@ -87,11 +86,6 @@ def test_a_clip_takes_its_route_and_comes_out_right(
     spec: ClipSpec, clips: Path, tmp_path: Path
 ) -> None:
     report = prepared(spec, clips, tmp_path, Mode.EDIT)
-    if spec.name in VARIABLE:
-        assert report.status is Status.REJECTED
-        assert [reason.rule for reason in report.reasons] == ["video.variable_rate"]
-        return
-
     assert report.error is None, report.error
     assert isinstance(report.plan, ClipPlan)
     assert report.plan.route.label == wanted_route(spec), [r.sentence() for r in report.reasons]
@@ -101,9 +95,24 @@ def test_a_clip_takes_its_route_and_comes_out_right(
     if report.plan.route is Route.KEEP:
         assert report.output.read_bytes() == report.input.read_bytes()
         return
-    step = report.plan.expected.frame_rate / spec.frame_rate
-    check_pictures(report, report.input, 0, step if step > Fraction(11, 10) else Fraction(1))
+    if spec.timing.dropped:
+        check_times(report, spec)
+    else:
+        step = report.plan.expected.frame_rate / spec.frame_rate
+        check_pictures(report, report.input, 0, step if step > Fraction(11, 10) else Fraction(1))
     check_sound(report, spec, Fraction(0))
+
+
+def check_times(report: Report, spec: ClipSpec) -> None:
+    """Each picture of the result is the one that the source shows at its time, none drifting."""
+    assert report.output is not None
+    assert isinstance(report.plan, ClipPlan)
+    rate = report.plan.expected.frame_rate
+    stored = [n for n in range(spec.frames) if n not in spec.timing.dropped]
+    moments = [(k + Fraction(1, 2)) / rate for k in range(report.plan.expected.frames)]
+    shown = [max(n for n in stored if n / spec.frame_rate < moment) for moment in moments]
+
+    assert reading.frame_numbers(report.output) == shown
 
 
 def check_sound(report: Report, spec: ClipSpec, start_s: Fraction) -> None:
@@ -142,6 +151,32 @@ def test_extend_keeps_the_tail(spec: ClipSpec, clips: Path, tmp_path: Path) -> N
     check_pictures(report, report.input, first, Fraction(1))
     assert report.plan.start_s <= spec.frames / spec.frame_rate - 15 + Fraction(21, 20)
     check_sound(report, spec, first / spec.frame_rate)
+
+
+@pytest.mark.parametrize("spec", recipes.TIMED, ids=lambda spec: spec.name)
+def test_a_variable_rate_becomes_constant_in_step(
+    spec: ClipSpec, clips: Path, tmp_path: Path
+) -> None:
+    """Every picture at its time, and its sound with it, from start to end."""
+    report = prepared(spec, clips, tmp_path, Mode.EDIT)
+
+    assert report.error is None, report.error
+    assert report.output is not None
+    assert isinstance(report.plan, ClipPlan)
+    assert "video.variable_rate" in {reason.rule for reason in report.reasons}
+    assert second_reader.accept_objections(report.output, PROFILE) == []
+    rate = report.plan.expected.frame_rate
+    shown = reading.frame_numbers(report.output)
+    first = shown[0] or 0
+    for k, (before, number) in enumerate(pairwise(shown), 1):
+        assert before is not None
+        assert number is not None
+        assert number >= before
+        if number > before:
+            late_s = k / rate - (number - first) / spec.frame_rate
+            assert abs(late_s) <= second_reader.MAX_SKEW_S
+    for moment in sync.moments(report, spec):
+        assert abs(moment.apart_ms) <= 1000 * second_reader.MAX_SKEW_S
 
 
 @pytest.mark.parametrize("spec", recipes.UNSETTLED, ids=lambda spec: spec.name)
