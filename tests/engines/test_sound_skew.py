@@ -126,3 +126,20 @@ def test_spectral_band_replication_doubles_the_rate_and_not_the_length(
     assert heard(report.output).rate == 48_000
     # The decoder's replication filter delays what comes by 962 samples.
     assert max(map(abs, off_s(report.output))) <= IN_STEP_S
+
+
+@pytest.mark.parametrize("speed", [0.98, 1.02])
+def test_sound_whose_clock_is_off_stays_in_step(speed: float, folder: Path) -> None:
+    """Cameras stamp sound by another clock than the one that counts its samples."""
+    source = folder / f"drift-{speed}.mkv"
+    inputs = ("-i", pictures(folder), "-i", wave_file(folder))
+    ffmpeg(*inputs, "-c:v", "copy", "-af", f"asetpts=PTS/{speed}", "-c:a", "ac3", source)
+    report = prepared(source)
+    assert report.output is not None
+    moments = [0.3, 0.8, 1.2, 1.7, 2.2]
+    told = reading.sound_times(report.output, moments)
+
+    # Where a few milliseconds were filled in or left out there is no single tone to read.
+    read = [(time, moment) for time, moment in zip(told, moments, strict=True) if time is not None]
+    assert len(read) >= 3
+    assert max(abs(time - moment * speed) for time, moment in read) <= IN_STEP_S
