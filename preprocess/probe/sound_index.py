@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from preprocess.probe.bmff import Track
 
-_SBR = 2
-"""Spectral band replication doubles the sample rate (ISO/IEC 14496-3, 4.6.18)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundWindow:
@@ -95,12 +92,10 @@ def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> 
 def frame_samples(ticks: int, tick: Fraction, context: AudioCodecContext | None) -> int | None:
     """Samples of a packet that lasts *ticks*; ``None`` if packets differ or do not say.
 
-    FFmpeg's ``frame_size`` is that of the AAC core, although its rate is the one after spectral
-    band replication: a container that counts in samples, or in packets, knows better.
+    A container that counts in samples, or in packets, says it; others round.
     """
     rate = (context.sample_rate if context else None) or 0
     nominal = ticks * tick * rate
-    if nominal.denominator == 1 and (tick * rate in (1, _SBR) or ticks == 1):
+    if nominal.denominator == 1 and (tick * rate == 1 or ticks == 1):
         return int(nominal) or None
-    size: int = getattr(context, "frame_size", 0) or 0
-    return size * max(1, round(nominal / size)) if size else None
+    return getattr(context, "frame_size", 0) or None

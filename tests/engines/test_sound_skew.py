@@ -100,9 +100,11 @@ def test_sound_that_begins_after_the_window_is_left_out(folder: Path) -> None:
     assert not report.attempts
 
 
-@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("suffix", "how"), [(".mov", None), (".mkv", ()), (".mp4", FRAGMENTED)], ids=str
+)
 def test_spectral_band_replication_doubles_the_rate_and_not_the_length(
-    suffix: str, folder: Path
+    suffix: str, how: tuple[str, ...] | None, folder: Path
 ) -> None:
     """HE-AAC says 24 kHz in one place and 48 kHz in another; its packets last 2048 samples."""
     core = folder / "core.mov"
@@ -115,9 +117,9 @@ def test_spectral_band_replication_doubles_the_rate_and_not_the_length(
     assert plain in content
     core.write_bytes(content.replace(plain, replicated))
     source = core
-    if suffix != ".mov":
+    if how is not None:
         source = folder / f"replicated{suffix}"
-        ffmpeg("-i", core, "-c", "copy", source)
+        ffmpeg("-i", core, "-c", "copy", *how, source)
     report = prepared(source)
     assert report.output is not None
 
