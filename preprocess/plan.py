@@ -92,6 +92,14 @@ class AudioPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """What a signal means where it is not SDR in BT.709, under FFmpeg's names."""
+
+    primaries: str
+    transfer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoEncoding:
     """Everything the encode engine needs to know about the picture; neutral to the engine."""
 
@@ -111,8 +119,8 @@ class VideoEncoding:
     """Only each n-th source picture is written (1 where the rate stays)."""
     matrix_in: str
     """swscale name of the source's YCbCr matrix."""
-    primaries_in: str | None
-    """FFmpeg's name of the source's primaries; ``None`` where nothing is said."""
+    colours_in: Colours | None
+    """What goes through a 3D LUT; ``None`` where colours stay as they are."""
     full_range_in: bool
     flatten: bool
     """Transparency is laid on black."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from functools import cache
 from typing import TYPE_CHECKING
 
 import av
 import av.filter
 
+from preprocess import tonemap
 from preprocess.geometry import Orientation, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from preprocess.plan import VideoEncoding
+    from av.filter.context import FilterContext
+
+    from preprocess.plan import Colours, VideoEncoding
 
 _TURNS = {
     Orientation.NORMAL: (),
@@ -35,9 +40,10 @@ _SWSCALE_MATRICES = {
     "bt2020nc": "bt2020",
     "bt2020c": "bt2020",
 }
-_WIDE_PRIMARIES = {"bt2020", "smpte431", "smpte432", "smpte428", "film"}
 _AREA_FROM = 2.0
 """From this reduction on, averaging is as good as bicubic and costs a third of its time."""
+_TO_BT709 = "out_color_matrix=bt709:out_range=limited"
+_LUT = "lut3d"
 
 
 def reduction(encoding: VideoEncoding) -> float:
@@ -59,16 +65,11 @@ def chain(encoding: VideoEncoding) -> str:
     if encoding.crop is not None:
         box = encoding.crop
         steps += [*turn, f"crop={box.size.width}:{box.size.height}:{box.x}:{box.y}:exact=1"]
-        steps.append(_scale(encoding, encoding.scaled))
+        steps += _scaled(encoding, encoding.scaled)
     else:
         size = encoding.scaled
         stored = Size(size.height, size.width) if encoding.orientation.swaps_sides else size
-        steps += [_scale(encoding, stored), "format=yuv420p", *turn]
-    if encoding.primaries_in in _WIDE_PRIMARIES:
-        steps.append(
-            f"colorspace=all=bt709:iprimaries={encoding.primaries_in}"
-            ":itrc=bt709:ispace=bt709:irange=tv:format=yuv420p"
-        )
+        steps += [*_scaled(encoding, stored), "format=yuv420p", *turn]
     if encoding.canvas != encoding.scaled:
         across = (encoding.canvas.width - encoding.scaled.width) // 4 * 2
         down = (encoding.canvas.height - encoding.scaled.height) // 4 * 2
@@ -78,6 +79,14 @@ def chain(encoding: VideoEncoding) -> str:
     return ",".join([*steps, "setsar=1", "format=yuv420p"])
 
 
+def _scaled(encoding: VideoEncoding, size: Size) -> tuple[str, ...]:
+    """Scaled first, so that fewer pixels go through the LUT, and in BT.709."""
+    if encoding.colours_in is None:
+        return (f"{_scale(encoding, size)}:{_TO_BT709}",)
+    # 12 bits: in 10 the dark steps of PQ are seen once they are gamma-coded.
+    return (_scale(encoding, size), "format=gbrp12", _LUT, f"scale={_TO_BT709}")
+
+
 def _scale(encoding: VideoEncoding, size: Size) -> str:
     flags = "area" if reduction(encoding) >= _AREA_FROM else "bicubic"
     parts = [f"scale={size.width}:{size.height}:flags={flags}"]
@@ -85,8 +94,21 @@ def _scale(encoding: VideoEncoding, size: Size) -> str:
     if matrix is not None and not encoding.flatten:
         parts.append(f"in_color_matrix={matrix}")
         parts.append(f"in_range={'full' if encoding.full_range_in else 'limited'}")
-    parts.append("out_color_matrix=bt709:out_range=limited")
     return ":".join(parts)
+
+
+@cache
+def _cube(colours: Colours) -> bytes:
+    """Built once in the life of a worker."""
+    return tonemap.cube(colours).encode()
+
+
+def _add_lut(graph: av.filter.Graph, colours: Colours) -> FilterContext:
+    """The filter takes nothing but a file, and has read it when it is there."""
+    with tempfile.NamedTemporaryFile(suffix=".cube") as file:
+        file.write(_cube(colours))
+        file.flush()
+        return graph.add(_LUT, file=file.name, interp="tetrahedral")
 
 
 class Graph:
@@ -94,6 +116,7 @@ class Graph:
 
     def __init__(self, encoding: VideoEncoding, threads: int) -> None:
         self._text = chain(encoding)
+        self._colours = encoding.colours_in
         self._threads = threads
         self._shape: tuple[int, int, str] | None = None
         self._graph: av.filter.Graph | None = None
@@ -123,7 +146,8 @@ class Graph:
         last = source
         for step in self._text.split(","):
             name, _, arguments = step.partition("=")
-            node = graph.add(name, arguments or None)
+            lut = self._colours if name == _LUT else None
+            node = _add_lut(graph, lut) if lut else graph.add(name, arguments or None)
             last.link_to(node)
             last = node
         sink = graph.add("buffersink")
