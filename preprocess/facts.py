@@ -108,7 +108,7 @@ class PictureTable:
         after_start = self.shown_from is None or pts >= self.shown_from
         return after_start and (self.shown_until is None or pts < self.shown_until)
 
-    def since_origin_s(self, pts: int) -> Fraction:
+    def since_origin_s(self, pts: int | Fraction) -> Fraction:
         """Time of *pts* from the first shown picture."""
         return (pts - self.origin_pts) * self.time_base
 
