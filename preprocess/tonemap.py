@@ -9,10 +9,19 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from preprocess.colorimetry import adaptation, applied, inverse, product, rgb_to_xyz, white_of
+from preprocess.colorimetry import (
+    Vector,
+    adaptation,
+    applied,
+    inverse,
+    product,
+    rgb_to_xyz,
+    white_of,
+)
 from preprocess.transfer import (
     DISPLAY_GAMMA,
     HLG,
@@ -27,9 +36,7 @@ from preprocess.transfer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from preprocess.colorimetry import Matrix, Vector
+    from preprocess.colorimetry import Matrix
     from preprocess.plan import Colours
 
 WHITE_CD_M2 = 203.0
@@ -58,6 +65,10 @@ _NOTHING = 1e-9
 _CORNERS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1))
 
 
+Conversion = Callable[[float, float, float], Vector]
+"""R'G'B' to R'G'B', all 0 to 1."""
+
+
 def cube(colours: Colours) -> str:
     """The LUT as a .cube file (Adobe Cube LUT Specification 1.0): red changes fastest."""
     convert = converter(colours)
@@ -69,8 +80,8 @@ def cube(colours: Colours) -> str:
     return f"LUT_3D_SIZE {GRID}\n" + "\n".join(lines) + "\n"
 
 
-def converter(colours: Colours) -> Callable[[float, float, float], Vector]:
-    """The function behind the LUT: R'G'B' of *colours* to R'G'B' of SDR in BT.709, all 0 to 1."""
+def converter(colours: Colours) -> Conversion:
+    """The function behind the LUT: from *colours* to SDR in BT.709."""
     light = cache(_light(colours))
     ootf = hlg_gamma(PEAKS_CD_M2[HLG]) - 1 if colours.transfer == HLG else None
     weigh_r, weigh_g, weigh_b = rgb_to_xyz(colours.primaries)[1]
