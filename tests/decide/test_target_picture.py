@@ -305,8 +305,9 @@ def test_an_untagged_picture_has_the_matrix_that_players_assume(
     ("dynamic", "transfer"), [(Dynamic.PQ, "smpte2084"), (Dynamic.HLG, "arib-std-b67")]
 )
 def test_hdr_that_names_nothing_else_is_bt2020(dynamic: Dynamic, transfer: str) -> None:
-    untold = {"color_matrix": None, "color_primaries": None, "color_transfer": None}
-    found = encoding_of(clip(4, dynamic=dynamic, **untold))
+    found = encoding_of(
+        clip(4, dynamic=dynamic, color_matrix=None, color_primaries=None, color_transfer=None)
+    )
 
     assert found.matrix_in == "bt2020nc"
     assert found.colours_in == Colours(primaries="bt2020", transfer=transfer)
