@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,14 @@ def settle(
 
 
 def beside(frame: av.VideoFrame) -> Seen:
-    """The metadata that came with *frame*."""
-    names = {each.type.name for each in frame.side_data}  # type: ignore[attr-defined]
-    return Seen(
-        hdr10=not names.isdisjoint({"CONTENT_LIGHT_LEVEL", "MASTERING_DISPLAY_METADATA"}),
-        dolby_vision="DOVI_RPU_BUFFER" in names,
-    )
+    """The metadata that came with *frame*; nothing where PyAV knows no name for one of them.
+
+    It raises ValueError then (18.1.0), as with the reference displays of spatial video.
+    """
+    with suppress(ValueError):
+        names = {each.type.name for each in frame.side_data}  # type: ignore[attr-defined]
+        return Seen(
+            hdr10=not names.isdisjoint({"CONTENT_LIGHT_LEVEL", "MASTERING_DISPLAY_METADATA"}),
+            dolby_vision="DOVI_RPU_BUFFER" in names,
+        )
+    return Seen()
