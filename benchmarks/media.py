@@ -63,7 +63,7 @@ def full_hd(folder: Path) -> Path:
 
 
 def hdr_4k(folder: Path) -> Path:
-    """Three seconds of 4K in HLG, as iPhones film: HEVC, 10 bits, BT.2020."""
+    """Three seconds of 4K30 in HLG, as iPhones film: HEVC, 10 bits, BT.2020, 170 MB a minute."""
     return _made(folder / "hdr-4k.mp4", _hdr_4k)
 
 
@@ -81,7 +81,8 @@ def _hdr_4k(path: Path) -> None:
         context.color_primaries, context.color_trc, context.colorspace = _BT2020, _HLG, _BT2020
         context.color_range = 1
         context.codec_tag = "hvc1"
-        context.options = {"preset": "ultrafast", "crf": "24", "x265-params": "log-level=none"}
+        context.bit_rate = 170_000_000 * 8 // 60
+        context.options = {"preset": "ultrafast", "x265-params": "log-level=none"}
         for _ in range(90):
             output.mux(stream.encode(graph.vpull()))
         output.mux(stream.encode(None))
