@@ -79,14 +79,17 @@ def assumed_matrix(video: VideoTrack) -> str:
     return "bt709" if hd else "smpte170m"
 
 
-def colours_to_convert(video: VideoTrack) -> Colours | None:
-    """What the picture's colours are if BT.709 displays would show them wrong.
+def hdr_colours(dynamic: Dynamic, primaries: str | None) -> Colours | None:
+    """What is tone-mapped, if anything; HDR that names no primaries has those of BT.2100."""
+    transfer = _HDR_TRANSFERS.get(dynamic)
+    return None if transfer is None else Colours(primaries=primaries or "bt2020", transfer=transfer)
 
-    HDR that does not name its primaries has those of BT.2100.
-    """
-    transfer = _HDR_TRANSFERS.get(video.dynamic)
-    if transfer is not None:
-        return Colours(primaries=video.color_primaries or "bt2020", transfer=transfer)
+
+def colours_to_convert(video: VideoTrack) -> Colours | None:
+    """What the picture's colours are if BT.709 displays would show them wrong."""
+    hdr = hdr_colours(video.dynamic, video.color_primaries)
+    if hdr is not None:
+        return hdr
     if video.color_primaries in PLAIN_PRIMARIES and video.color_transfer in PLAIN_TRANSFERS:
         return None
     return Colours(

@@ -159,6 +159,8 @@ class ImageEncoding:
     primaries: str | None
     transfer: str | None
     """FFmpeg's names of what the file states where it has no profile."""
+    hdr: Colours | None
+    """What goes through a 3D LUT instead."""
     quality: int
     """Of a JPEG; lowered to meet the byte cap."""
 

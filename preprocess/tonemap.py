@@ -69,14 +69,16 @@ Conversion = Callable[[float, float, float], Vector]
 """R'G'B' to R'G'B', all 0 to 1."""
 
 
-def cube(colours: Colours) -> str:
-    """The LUT as a .cube file (Adobe Cube LUT Specification 1.0): red changes fastest."""
+def table(colours: Colours) -> list[Vector]:
+    """The LUT, `GRID` points a side: red changes fastest."""
     convert = converter(colours)
     nodes = [n / (GRID - 1) for n in range(GRID)]
-    lines = [
-        "%.5f %.5f %.5f" % convert(red, green, blue)  # noqa: UP031 - half the time of an f-string
-        for blue, green, red in itertools.product(nodes, repeat=3)
-    ]
+    return [convert(red, green, blue) for blue, green, red in itertools.product(nodes, repeat=3)]
+
+
+def cube(colours: Colours) -> str:
+    """The LUT as a .cube file (Adobe Cube LUT Specification 1.0)."""
+    lines = ["%.5f %.5f %.5f" % node for node in table(colours)]  # noqa: UP031 - fastest
     return f"LUT_3D_SIZE {GRID}\n" + "\n".join(lines) + "\n"
 
 
