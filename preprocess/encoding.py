@@ -73,7 +73,7 @@ def assumed_matrix(video: VideoTrack) -> str:
     """The YCbCr matrix of a picture; players assume BT.601 for small untagged ones."""
     if video.color_matrix is not None:
         return video.color_matrix
-    if video.dynamic is not Dynamic.SDR:
+    if video.dynamic is not Dynamic.SDR or video.color_primaries == "bt2020":
         return "bt2020nc"
     hd = video.coded.height >= _HD_HEIGHT or video.coded.width >= _HD_WIDTH
     return "bt709" if hd else "smpte170m"

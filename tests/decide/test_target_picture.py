@@ -301,6 +301,12 @@ def test_an_untagged_picture_has_the_matrix_that_players_assume(
     assert assumed_matrix(video_of(TABLE, coded=coded, color_matrix=named)) == assumed
 
 
+def test_primaries_of_bt2020_mean_its_matrix() -> None:
+    found = video_of(TABLE, color_matrix=None, color_primaries="bt2020")
+
+    assert assumed_matrix(found) == "bt2020nc"
+
+
 @pytest.mark.parametrize(
     ("dynamic", "transfer"), [(Dynamic.PQ, "smpte2084"), (Dynamic.HLG, "arib-std-b67")]
 )
