@@ -8,7 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from preprocess import tonemap
+from preprocess.colorimetry import PRIMARIES
 from preprocess.plan import Colours
+from preprocess.probe.colours import TRANSFERS
 from preprocess.tonemap import Curve, converter, cube
 from preprocess.transfer import HLG, PQ, hlg_gamma, hlg_scene, pq_light, pq_signal, sdr_light
 from tests.images.colours import delta_e, lab
@@ -238,6 +240,17 @@ def test_bt709_under_another_curve_is_not_moved_at_all() -> None:
 
     assert linear(1, 0, 0) == pytest.approx((1, 0, 0), abs=1e-6)
     assert linear(0.2, 0.5, 0.0) == pytest.approx((0.2 ** (1 / 2.4), 0.5 ** (1 / 2.4), 0), abs=1e-6)
+
+
+@pytest.mark.parametrize("primaries", sorted(PRIMARIES))
+def test_every_name_of_primaries_and_transfer_makes_a_lut_that_keeps_white(primaries: str) -> None:
+    for transfer in TRANSFERS.values():
+        convert = converter(Colours(primaries=primaries, transfer=transfer))
+
+        assert convert(1, 1, 1) == pytest.approx((1, 1, 1), abs=2e-3)
+        assert convert(0, 0, 0) == (0, 0, 0)
+        for signal in ((1.0, 0.2, 0.0), (0.0, 1.0, 0.5), (0.1, 0.0, 0.9)):
+            assert all(0 <= channel <= 1 for channel in convert(*signal))
 
 
 # --- the file ------------------------------------------------------------------------------------

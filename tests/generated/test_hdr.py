@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from math import log, sqrt
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import pytest
 
 from fixtures import reading
 from preprocess import (
+    Fit,
+    Intent,
     Report,
     Route,
     Target,
@@ -239,6 +242,29 @@ def test_dolby_vision_is_its_base_layer(
     assert (video.dynamic, video.dolby_vision_profile) == (dynamic, profile)
     assert isinstance(decision, Rejection) is (dynamic is Dynamic.DOLBY_VISION)
     assert len(said) == (dynamic is not Dynamic.SDR)
+
+
+@pytest.mark.parametrize("fit", [Fit.CROP, Fit.PAD])
+def test_another_shape_changes_nothing_about_colours(fit: Fit, tmp_path: Path) -> None:
+    """A crop is cut before it is scaled, a padded picture scaled before it is turned."""
+    colour = (0.55, 0.4, 0.3)
+    source = patches.make_patches(
+        tmp_path / "clip.mp4", [colour] * patches.MOST, Tagged(bitstream=HLG, container=HLG)
+    )
+    report = process_file(
+        source, intent=Intent(ratio="16:9", fit=fit), target=Target(output=tmp_path / "out.mp4")
+    )
+    assert report.output is not None
+
+    assert _middle(report.output) == pytest.approx(_bytes(converter(_AS_HLG)(*colour)), abs=3)
+
+
+def _middle(path: Path) -> Colour:
+    to_rgb = "crop=16:16,scale=in_color_matrix=bt709:in_range=limited:out_range=full,format=rgb24"
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-vf", to_rgb, "-frames:v", "1"]
+    data = subprocess.run([*command, "-f", "rawvideo", "-"], check=True, capture_output=True).stdout
+    red, green, blue = (sum(data[n::3]) / len(data[n::3]) for n in range(3))
+    return red, green, blue
 
 
 # --- the LUT's file ------------------------------------------------------------------------------
