@@ -191,10 +191,12 @@ CLIPS: dict[str, tuple[Tagged, Dynamic, Colours | None]] = {
         Tagged(bitstream=PQ, container=BT709), Dynamic.PQ, _AS_PQ),
     "SDR in the bitstream, pq in the container": (
         Tagged(bitstream=BT709, container=PQ, matrix=1), Dynamic.SDR, None),
-    "hlg in the container only": (
-        Tagged(bitstream=UNSPECIFIED, container=HLG), Dynamic.HLG, _AS_HLG),
+    "pq in the container only": (
+        Tagged(bitstream=UNSPECIFIED, container=PQ), Dynamic.PQ, _AS_PQ),
     "hlg, its primaries in the container only": (
         Tagged(bitstream=(2, 18, 2), container=HLG), Dynamic.HLG, _AS_HLG),
+    "Display P3 in the container only": (
+        Tagged(bitstream=UNSPECIFIED, container=P3, matrix=1, bits=8), Dynamic.SDR, _AS_P3),
     "HDR10 metadata, no tags": (
         Tagged(bitstream=UNSPECIFIED, container=UNSPECIFIED, parameters=_MASTERED),
         Dynamic.PQ, _AS_PQ),
