@@ -27,6 +27,8 @@ class Dynamic(StrEnum):
     SDR = "sdr"
     PQ = "pq"
     HLG = "hlg"
+    DOLBY_VISION = "dolby_vision"
+    """Without a picture that anything but Dolby Vision can show: profile 5, for one."""
 
 
 class SyncKind(StrEnum):

@@ -97,6 +97,14 @@ class AudioPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """What a signal means where it is not SDR in BT.709, under FFmpeg's names."""
+
+    primaries: str
+    transfer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoEncoding:
     """Everything the encode engine needs to know about the picture; neutral to the engine."""
 
@@ -116,8 +124,8 @@ class VideoEncoding:
     """Pictures that are marked as two fields become one progressive picture each."""
     matrix_in: str
     """swscale name of the source's YCbCr matrix."""
-    primaries_in: str | None
-    """FFmpeg's name of the source's primaries; ``None`` where nothing is said."""
+    colours_in: Colours | None
+    """What goes through a 3D LUT; ``None`` where colours stay as they are."""
     full_range_in: bool
     flatten: bool
     """Transparency is laid on black."""
@@ -156,6 +164,8 @@ class ImageEncoding:
     primaries: str | None
     transfer: str | None
     """FFmpeg's names of what the file states where it has no profile."""
+    hdr: Colours | None
+    """What goes through a 3D LUT instead."""
     quality: int
     """Of a JPEG; lowered to meet the byte cap."""
 

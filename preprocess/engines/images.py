@@ -18,7 +18,7 @@ from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
 from preprocess.pixels import DAMAGE, open_file, open_image
-from preprocess.plan import JPEG_QUALITIES, Route
+from preprocess.plan import JPEG_QUALITIES, Colours, Route
 from preprocess.probe import jpeg, png
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ class _Source:
     """Its pixels for one of the file."""
     stored: Size
     """What the file has."""
-    profile: bytes | None
+    colours: bytes | Colours | None
+    """What it goes through; ``None``: it is sRGB."""
 
 
 def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
@@ -153,16 +154,18 @@ def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
             image.load()  # what it was opened at: the first picture, of a HEIF the primary one
             if container == "jpeg":
                 _check_filled(fd, image, drafted)
-            profile = _profile(image, encoding)
+            colours = _colours(image, encoding)
             turn = _TURNS.get(encoding.orientation)
             turned = image if turn is None else image.transpose(turn)
-            return _Source(image=resizable(turned), scale=scale, stored=stored, profile=profile)
+            return _Source(image=resizable(turned), scale=scale, stored=stored, colours=colours)
     except DAMAGE as error:
         raise _damaged(error) from error
 
 
-def _profile(image: Image.Image, encoding: ImageEncoding) -> bytes | None:
+def _colours(image: Image.Image, encoding: ImageEncoding) -> bytes | Colours | None:
     """What the colours go through: the profile in the file, or one for what it states."""
+    if encoding.hdr is not None:
+        return encoding.hdr
     if not encoding.convert or image.mode == "LAB":
         return None  # LAB is converted from what it is, whatever the profile
     embedded: bytes | None = image.info.get("icc_profile")
@@ -194,7 +197,7 @@ def _turned(stored: Size, encoding: ImageEncoding) -> Size:
 def _fitted(source: _Source, encoding: ImageEncoding, threads: int) -> Image.Image:
     """Cropped, scaled, converted and padded; colours last, of fewer pixels."""
     kept = _kept(source, encoding)
-    scaled = in_srgb(resized(source.image, encoding.scaled, kept, threads), source.profile)
+    scaled = in_srgb(resized(source.image, encoding.scaled, kept, threads), source.colours)
     if encoding.canvas == encoding.scaled:
         return scaled
     canvas = _backdrop(source, encoding)
@@ -211,7 +214,7 @@ def _backdrop(source: _Source, encoding: ImageEncoding) -> Image.Image:
     small = Size(max(1, canvas.width // 4), max(1, canvas.height // 4))
     cover = resized(source.image, small, _covering(source.image, canvas), threads=1)
     radius = max(1.0, _BLUR_SHARE * max(small.width, small.height))
-    blurred = in_srgb(cover, source.profile).filter(ImageFilter.GaussianBlur(radius))
+    blurred = in_srgb(cover, source.colours).filter(ImageFilter.GaussianBlur(radius))
     return blurred.resize((canvas.width, canvas.height), Image.Resampling.BICUBIC)
 
 

@@ -33,7 +33,7 @@ from preprocess.native import (
 )
 from preprocess.probe import bmff, fields, nal, scan, tables
 from preprocess.probe.boxes import BoxError
-from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
+from preprocess.probe.colours import Seen, beside, settle
 from preprocess.probe.private import private_topic
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
@@ -257,7 +257,7 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
     if context is None:
         video = _unknown_video(stream, source, read)
     else:
-        video = _inspect_syncs(_video_track(stream, source, read), source, stream)
+        video = _inspect_syncs(_video_track(stream, source, read, Seen()), source, stream)
         if _leaves_questions(video, source):
             video = _after_first_picture(video, source, stream, read)
         if video.interlaced and video.codec == "h264":
@@ -317,13 +317,17 @@ def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: boo
     )
 
 
-def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) -> VideoTrack:
+def _video_track(
+    stream: VideoStream, source: tables.Source, read: tables.Read, seen: Seen
+) -> VideoTrack:
     context = stream.codec_context
     track = _movie_track(source, stream)
+    dolby = track.dolby_vision if track else None
+    points = context.color_primaries, context.color_trc, context.colorspace
+    colours = settle(points, track.colour_points if track else None, dolby, seen)
     coded = Size(context.width or 0, context.height or 0)
     orientation = track.orientation if track else Orientation.NORMAL
     sample_aspect = _sample_aspect(stream)
-    transfer = TRANSFERS.get(context.color_trc)
     pixel_format = context.pix_fmt
     details = av.VideoFormat(pixel_format) if pixel_format else None
     base = _video(stream, read, codec=context.codec.canonical_name, decodable=is_decodable(stream))
@@ -338,12 +342,12 @@ def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) 
         pixel_format=pixel_format,
         bit_depth=max((c.bits for c in details.components), default=8) if details else None,
         alpha=bool(details and _has_alpha(details)),
-        color_matrix=MATRICES.get(context.colorspace),
-        color_primaries=PRIMARIES.get(context.color_primaries),
-        color_transfer=transfer,
+        color_matrix=colours.matrix,
+        color_primaries=colours.primaries,
+        color_transfer=colours.transfer,
         full_range=_full_range(context.color_range, pixel_format),
-        dynamic=DYNAMICS.get(transfer or "", Dynamic.SDR),
-        dolby_vision_profile=track.dolby_vision_profile if track else None,
+        dynamic=colours.dynamic,
+        dolby_vision_profile=dolby.profile if dolby else None,
         interlaced=_interlaced(context.field_order),
     )
 
@@ -403,7 +407,8 @@ def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: VideoStream
 def _leaves_questions(video: VideoTrack, source: tables.Source) -> bool:
     """Whether headers leave a question open that changes the plan."""
     unsure_scan = video.interlaced is None and video.codec in _INTERLACED_CODECS
-    unsure_dynamic = video.color_transfer is None and (video.bit_depth or 8) > 8  # noqa: PLR2004
+    # Only the decoder knows what an AV1 stream says of its colours, and what metadata come with it.
+    unsure_dynamic = (video.bit_depth or 8) > 8 or video.dynamic is not Dynamic.SDR  # noqa: PLR2004
     unsure_turn = source.movie is None
     unsure_format = video.pixel_format is None
     return video.decodable and (unsure_scan or unsure_dynamic or unsure_turn or unsure_format)
@@ -416,7 +421,7 @@ def _after_first_picture(
     frame = _first_frame(source, video)
     if frame is None:
         return video
-    seen = replace(_video_track(stream, source, read), table=video.table)
+    seen = replace(_video_track(stream, source, read, beside(frame)), table=video.table)
     turned = _TURNS.get(frame.rotation % 360) if source.movie is None else seen.orientation
     orientation = turned or seen.orientation
     return replace(
