@@ -241,11 +241,13 @@ class Facts:
     supported: bool
     """The container is on the list of those we open."""
     fault: str | None = None
-    """Why nothing more is known: ``input.corrupt``, ``input.truncated`` …"""
+    """Why nothing more is known: ``input.corrupt``, ``input.truncated`` …; of an animation whose
+    ``image`` is known, why it is no clip."""
     fault_detail: str | None = None
     brands: tuple[str, ...] = ()
     index: IndexPlace = IndexPlace.NONE
     video: VideoTrack | None = None
+    """Of an animated image too, beside ``image``."""
     audio: AudioTrack | None = None
     image: StillImage | None = None
     streams: tuple[StreamFacts, ...] = ()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.codec.context import CodecContext
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
@@ -38,7 +39,8 @@ VIDEO_DECODERS = frozenset(
     {
         *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
         *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1"),
-        *("theora", "prores", "dnxhd", "dvvideo", "mjpeg", "png", "rawvideo"),
+        *("theora", "prores", "dnxhd", "dvvideo", "mjpeg", "png", "rawvideo", "gif"),
+        *("qtrle", "libvpx", "libvpx-vp9"),
     }
 )
 AUDIO_DECODERS = frozenset(
@@ -50,6 +52,10 @@ AUDIO_DECODERS = frozenset(
         *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
     }
 )
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""FFmpeg's own decoders of these leave out the alpha that Matroska stores beside the picture
+(8.1.2). Others of libvpx have had holes (CVE-2023-5217 and 2024-5197, closed in 1.13.1 and 1.14.1;
+the wheel has 1.16.0), so it sees only streams that have alpha, in the worker as all else."""
 _DECODERS = ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS))
 _CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": _DECODERS}
 
@@ -186,7 +192,26 @@ def is_decodable(stream: Stream) -> bool:
 
 def arm_decoder(stream: Stream, threads: int) -> None:
     """Set the limits and thread count of *stream*'s decoder; to be called before it opens."""
+    _arm(stream.codec_context, threads)
+
+
+def picture_decoder(stream: VideoStream, threads: int, *, alpha: bool) -> VideoCodecContext:
+    """The decoder of a picture track, armed; with *alpha* one that gives transparency."""
     context = stream.codec_context
+    name = _ALPHA_DECODERS.get(context.name) if alpha else None
+    if name is not None:
+        context = av.Codec(name, "r").create("video")
+    _arm(context, threads)
+    return context
+
+
+def has_alpha_beside(packet: Packet[VideoStream]) -> bool:
+    """Whether the picture's alpha is stored beside it (Matroska's ``BlockAdditional``)."""
+    beside = packet.has_sidedata("matroska_block_additional")
+    return beside and packet.stream.metadata.get("alpha_mode") == "1"
+
+
+def _arm(context: CodecContext, threads: int) -> None:
     context.options = dict(_CODEC_OPTIONS)
     context.thread_count = threads
     context.thread_type = "AUTO" if threads > 1 else "NONE"

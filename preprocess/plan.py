@@ -110,12 +110,12 @@ class VideoEncoding:
     pick_every: int
     """Only each n-th source picture is written (1 where the rate stays)."""
     matrix_in: str
-    """swscale name of the source's YCbCr matrix."""
+    """FFmpeg's name of the source's YCbCr matrix; ``gbr`` of RGB."""
     primaries_in: str | None
     """FFmpeg's name of the source's primaries; ``None`` where nothing is said."""
     full_range_in: bool
     flatten: bool
-    """Transparency is laid on black."""
+    """Transparency is laid on white, as of still images."""
     crf: float
     preset: str
     level: str

@@ -54,8 +54,7 @@ def chain(encoding: VideoEncoding) -> str:
     steps: list[str] = []
     turn = _TURNS[encoding.orientation]
     if encoding.flatten:
-        # Colour times alpha is the picture laid on black.
-        steps += ["format=gbrap", "premultiply=inplace=1", "format=gbrp"]
+        steps += _flattened(encoding)
     if encoding.crop is not None:
         box = encoding.crop
         steps += [*turn, f"crop={box.size.width}:{box.size.height}:{box.x}:{box.y}:exact=1"]
@@ -78,13 +77,31 @@ def chain(encoding: VideoEncoding) -> str:
     return ",".join([*steps, "setsar=1", "format=yuv420p"])
 
 
+def _flattened(encoding: VideoEncoding) -> list[str]:
+    """Lay the picture on white, as stills are, before anything mixes clear pixels with others.
+
+    Colour times alpha is the picture laid on black, and the negative of white is black.
+    """
+    negative = "negate=components=r+g+b"
+    scale = [":".join(["scale=flags=bicubic", *_colours_in(encoding)])]
+    return [*scale, "format=gbrap", negative, "premultiply=inplace=1", negative, "format=gbrp"]
+
+
+def _colours_in(encoding: VideoEncoding) -> list[str]:
+    """How the scaler has to read the source; RGB needs no word, and some of it is spoilt by one."""
+    matrix = _SWSCALE_MATRICES.get(encoding.matrix_in)
+    if matrix is None:
+        return []
+    return [
+        f"in_color_matrix={matrix}",
+        f"in_range={'full' if encoding.full_range_in else 'limited'}",
+    ]
+
+
 def _scale(encoding: VideoEncoding, size: Size) -> str:
     flags = "area" if reduction(encoding) >= _AREA_FROM else "bicubic"
     parts = [f"scale={size.width}:{size.height}:flags={flags}"]
-    matrix = _SWSCALE_MATRICES.get(encoding.matrix_in)
-    if matrix is not None and not encoding.flatten:
-        parts.append(f"in_color_matrix={matrix}")
-        parts.append(f"in_range={'full' if encoding.full_range_in else 'limited'}")
+    parts += [] if encoding.flatten else _colours_in(encoding)
     parts.append("out_color_matrix=bt709:out_range=limited")
     return ":".join(parts)
 

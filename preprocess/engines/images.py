@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter, PngImagePlugin
 
-from preprocess import icc
 from preprocess.engines.failures import PlanMismatch, SourceDamaged
 from preprocess.engines.resample import Region, resized
-from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, resizable
+from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, profile_of, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
 from preprocess.pixels import DAMAGE, open_image
@@ -124,21 +123,13 @@ def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
             scale = _decode_small(image, encoding) if container == "jpeg" else 1.0
             image.seek(0)
             image.load()
-            profile = _profile(image, encoding)
+            stated = encoding.primaries, encoding.transfer
+            profile = profile_of(image, stated) if encoding.convert else None
             turn = _TURNS.get(encoding.orientation)
             turned = image if turn is None else image.transpose(turn)
             return _Source(image=resizable(turned), scale=scale, stored=stored, profile=profile)
     except DAMAGE as error:
         raise _damaged(error) from error
-
-
-def _profile(image: Image.Image, encoding: ImageEncoding) -> bytes | None:
-    """What the colours go through: the profile in the file, or one for what it states."""
-    if not encoding.convert or image.mode == "LAB":
-        return None  # LAB is converted from what it is, whatever the profile
-    embedded: bytes | None = image.info.get("icc_profile")
-    stated = encoding.primaries, encoding.transfer
-    return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
 
 
 def _decode_small(image: Image.Image, encoding: ImageEncoding) -> float:

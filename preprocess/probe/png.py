@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import os
 import struct
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from preprocess.probe.survey import Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAX_CHUNKS = 100_000
 _MAX_EXIF_BYTES = 1 << 20
@@ -60,6 +65,28 @@ def survey(fd: int, size: int) -> Survey:
             private.add(_TOPICS.get(kind, f"chunk:{kind.decode('latin-1')}"))
     msg = f"more than {_MAX_CHUNKS} chunks"
     raise ValueError(msg)
+
+
+def delays(fd: int) -> Iterator[tuple[Fraction, int]]:
+    """How long each picture of an animation says it is shown, in seconds, and its bytes.
+
+    A picture before the first ``fcTL`` is for readers that know no animations, and left out (4.9).
+    """
+    offset, shown, stored = _SIGNATURE_BYTES, None, 0
+    for _ in range(_MAX_CHUNKS):
+        head = os.pread(fd, 8, offset)
+        if len(head) < 8:  # noqa: PLR2004 - as above
+            break
+        length, kind = struct.unpack(">I4s", head)
+        if kind in (b"fcTL", b"IEND") and shown is not None:
+            yield shown, stored
+        if kind == b"IEND":
+            return
+        if kind == b"fcTL" and length == 26:  # noqa: PLR2004 - the delay is at 20
+            over, under = struct.unpack(">HH", os.pread(fd, 4, offset + 28))
+            shown, stored = Fraction(over, under or 100), 0
+        stored += length if kind in (b"IDAT", b"fdAT") else 0
+        offset += 12 + length
 
 
 def stripped(data: bytes) -> bytes:

@@ -6,11 +6,14 @@ import os
 import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.probe.boxes import BoxError, Reader, top_level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL import Image
 
 _RIFF_HEAD_BYTES = 8
@@ -46,6 +49,16 @@ def survey_webp(fd: int, size: int) -> Survey:
         return Survey(missing=_part(size, claimed))
     # A chunk of odd length is followed by a byte of padding.
     return Survey(private={"trailing_data"} if size > claimed + 1 else set())
+
+
+def webp_delays(fd: int) -> Iterator[tuple[Fraction, int]]:
+    """How long each ``ANMF`` picture says it is shown, in seconds, and its bytes (2.7.1.1)."""
+    offset = _RIFF_HEAD_BYTES + 4
+    while len(head := os.pread(fd, 24, offset)) >= _RIFF_HEAD_BYTES:
+        kind, length = struct.unpack_from("<4sI", head)
+        if kind == b"ANMF" and len(head) == 24:  # noqa: PLR2004 - the delay is at 12 of the body
+            yield Fraction(int.from_bytes(head[20:23], "little"), 1000), length
+        offset += _RIFF_HEAD_BYTES + length + length % 2
 
 
 def survey_bmp(fd: int, size: int) -> Survey:

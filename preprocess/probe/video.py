@@ -24,12 +24,13 @@ from preprocess.job import Opening, Probed
 from preprocess.native import (
     MAX_STREAMS,
     arm_decoder,
+    has_alpha_beside,
     is_decodable,
     open_input,
     picture_context,
     video_stream,
 )
-from preprocess.probe import bmff, nal, scan, tables
+from preprocess.probe import animation, bmff, nal, scan, tables
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
 from preprocess.probe.private import private_topic
@@ -73,9 +74,7 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
         bytes_read=len(head),
     )
     if sniffed.kind is Kind.IMAGE and sniffed.container is not None:
-        from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
-
-        return Probed(facts=probe_image(fd, facts), opening=None)
+        return _probe_picture(fd, facts, sniffed, request)
     if not sniffed.supported:
         return Probed(facts=facts, opening=None)
     movie = None
@@ -91,6 +90,27 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
             fault = replace(facts, fault="input.streams", fault_detail=detail)
             return Probed(facts=fault, opening=None)
     return _probe_opened(fd, facts, sniffed, movie, request)
+
+
+def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeRequest) -> Probed:
+    """A still image, or an animated one, which is also a clip."""
+    from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
+
+    facts = probe_image(fd, facts)
+    if facts.image is None or not facts.image.animated:
+        return Probed(facts=facts, opening=None)
+    problem = animation.too_large(facts.image)
+    if problem is not None:
+        fault = replace(facts, fault="input.pixels", fault_detail=problem)
+        return Probed(facts=fault, opening=None)
+    try:
+        if sniffed.demuxer is None:
+            return animation.probe_animation(fd, facts, request)
+        probed = _probe_opened(fd, facts, sniffed, None, request)
+        return replace(probed, facts=animation.with_gif(fd, probed.facts))
+    except (*_DAMAGE, BoxError) as error:
+        fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
+        return Probed(facts=fault, opening=None)
 
 
 def _with_movie(facts: Facts, movie: bmff.Movie) -> Facts:
@@ -391,7 +411,7 @@ def _after_first_picture(
     video: VideoTrack, source: tables.Source, stream: VideoStream, read: tables.Read
 ) -> VideoTrack:
     """Decode one picture; the open decoder then knows what the headers left out."""
-    frame = _first_frame(source, video)
+    frame, alpha = _first_frame(source, video)
     if frame is None:
         return video
     seen = replace(_video_track(stream, source, read), table=video.table)
@@ -399,6 +419,7 @@ def _after_first_picture(
     orientation = turned or seen.orientation
     return replace(
         seen,
+        alpha=seen.alpha or alpha,
         interlaced=bool(frame.interlaced_frame),
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
@@ -416,17 +437,20 @@ _LOOK_PACKETS = 300
 """A decodable stream shows its first picture well within this many packets."""
 
 
-def _first_frame(source: tables.Source, video: VideoTrack) -> av.VideoFrame | None:
+def _first_frame(source: tables.Source, video: VideoTrack) -> tuple[av.VideoFrame | None, bool]:
+    """The first picture, and whether its alpha is stored beside it."""
+    alpha = False
     stream = video_stream(source.container, video.stream)
     arm_decoder(stream, 1)
     source.container.seek(min(video.table.pts), stream=stream, backward=True)
     for count, packet in enumerate(source.container.demux(stream)):
+        alpha = alpha or has_alpha_beside(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
             continue  # a stream cut in mid-GOP starts with pictures nobody can decode
         if frames:
-            return frames[0]
+            return frames[0], alpha
         if count > _LOOK_PACKETS:
             break
-    return None
+    return None, alpha

@@ -291,7 +291,7 @@ def codec(case: Case) -> Iterable[Finding]:
                 rule="video.alpha",
                 measured="transparency",
                 limit="opaque",
-                fix="flattened on black",
+                fix="laid on white",
             ),
             Route.ENCODE,
         )

@@ -1,0 +1,200 @@
+"""Facts of animated images as clips: which picture is shown when, from headers alone.
+
+GIF goes through FFmpeg as other clips do, whose decoder keeps disposal methods apart (Pillow 13.0
+takes "unspecified" for the last one given). The others Pillow decodes: FFmpeg 8.1 has no animated
+WebP, an AVIF's alpha is another track to it, and an APNG's delay of 0 is 1/15 s.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from preprocess.facts import (
+    Dynamic,
+    EditShape,
+    Facts,
+    PictureTable,
+    StillImage,
+    Sync,
+    SyncKind,
+    VideoTrack,
+)
+from preprocess.intent import WindowKind
+from preprocess.job import Animation, Probed
+from preprocess.native import MAX_PIXELS
+from preprocess.probe import bmff, gif, png
+from preprocess.probe.survey import webp_delays
+from preprocess.probe.tables import LOOK_AHEAD_S, MAX_PICTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preprocess.job import ProbeRequest
+
+TICKS = 90_000
+"""Of a second: every usual delay is a whole number of them."""
+MAX_TOTAL_PIXELS = 4_000_000_000
+"""Of all pictures up to the window's end, which have to be laid on each other: 20 s of 8K."""
+_UNMEANT_S, _MEANT_S = Fraction(1, 100), Fraction(1, 10)
+"""Delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari, in every format."""
+_CODECS = {"png": "apng", "webp": "webp", "avif": "av1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a picture appears."""
+
+    pts: int
+    """In `TICKS`."""
+    duration: int
+    size: int
+    """Bytes."""
+
+
+def moments(fd: int, container: str, size: int) -> Iterator[Moment]:
+    """The pictures of an animation as browsers show them, once through.
+
+    Raises:
+        BoxError: the boxes of an AVIF are broken.
+    """
+    start_s = Fraction(0)
+    for stated_s, stored in _delays(fd, container, size):
+        end_s = start_s + (stated_s if stated_s > _UNMEANT_S else _MEANT_S)
+        pts = round(start_s * TICKS)
+        yield Moment(pts=pts, duration=round(end_s * TICKS) - pts, size=stored)
+        start_s = end_s
+
+
+def _delays(fd: int, container: str, size: int) -> Iterator[tuple[Fraction, int]]:
+    if container == "png":
+        return png.delays(fd)
+    if container == "webp":
+        return webp_delays(fd)
+    return _avif_delays(fd, size)
+
+
+def _avif_delays(fd: int, size: int) -> Iterator[tuple[Fraction, int]]:
+    tracks = bmff.read_movie(fd, size).tracks
+    track = next((each for each in tracks if each.format == "av01" and each.deltas), None)
+    if track is None or track.deltas is None or not track.time_scale:
+        return
+    for n in range(min(track.samples, track.deltas.total)):
+        (delta,) = track.deltas.expand(n, n + 1)
+        yield Fraction(delta, track.time_scale), track.sample_sizes(n, n + 1)[0]
+
+
+def too_large(image: StillImage, pictures: int = 1) -> str | None:
+    """Why so many pictures of that size are not decoded, for people."""
+    area = image.stored.area
+    if area <= MAX_PIXELS and area * pictures <= MAX_TOTAL_PIXELS:
+        return None
+    return f"{pictures:,} pictures of {image.stored}, {area * pictures / 1e6:,.0f} megapixels"
+
+
+def with_gif(fd: int, facts: Facts) -> Facts:
+    """Complete what FFmpeg knows of a GIF: it calls all of them transparent, and none torn."""
+    image, video = facts.image, facts.video
+    if image is None or video is None:
+        return facts
+    seen = len(video.table.pts)
+    problem = too_large(image, seen)
+    if problem is not None:
+        return replace(facts, video=None, fault="input.pixels", fault_detail=problem)
+    if not video.table.at_start:
+        return facts  # the end of more pictures than are looked at
+    found = gif.look(fd, seen)
+    torn = found.whole if found.whole < seen else None
+    return replace(facts, video=replace(video, alpha=found.alpha, readable_frames=torn))
+
+
+def probe_animation(fd: int, facts: Facts, request: ProbeRequest) -> Probed:
+    """Complete *facts* of an animated image other than GIF.
+
+    Raises:
+        BoxError, OSError, ValueError: it is damaged.
+    """
+    image, container = facts.image, facts.container or ""
+    assert image is not None  # noqa: S101 - the caller has looked
+    kept, total, at_end = _around(moments(fd, container, facts.size_bytes), request)
+    if at_end and total <= 1:
+        return Probed(facts=replace(facts, image=replace(image, animated=False)), opening=None)
+    problem = too_large(image, total)
+    if problem is not None:
+        fault = replace(facts, fault="input.pixels", fault_detail=problem)
+        return Probed(facts=fault, opening=None)
+    if image.dynamic is not Dynamic.SDR:  # Pillow decodes it to 8 bits, and says so to nobody
+        return Probed(facts=facts, opening=None)
+    opening = Animation(
+        container=container,
+        convert=not (image.srgb or image.profile_broken),
+        primaries=image.primaries,
+        transfer=image.transfer,
+    )
+    video = _track(image, _CODECS[container], kept, total, at_end=at_end)
+    return Probed(facts=replace(facts, video=video), opening=opening)
+
+
+def _around(found: Iterator[Moment], request: ProbeRequest) -> tuple[list[Moment], int, bool]:
+    """The pictures around the window, how many were seen, and whether that was all."""
+    window = request.window
+    end_s = window.start_s + request.cap_s + LOOK_AHEAD_S
+    kept: deque[Moment] = deque(maxlen=MAX_PICTURES)
+    total = 0
+    for moment in found:
+        if window.kind is not WindowKind.TAIL and moment.pts > end_s * TICKS:
+            return list(kept), total, False
+        kept.append(moment)
+        total += 1
+    return list(kept), total, True
+
+
+def _track(
+    image: StillImage, codec: str, kept: list[Moment], total: int, *, at_end: bool
+) -> VideoTrack:
+    last = kept[-1]
+    length_s = Fraction(last.pts + last.duration, TICKS)
+    seen_s = length_s - Fraction(kept[0].pts, TICKS)
+    table = PictureTable(
+        time_base=Fraction(1, TICKS),
+        pts=tuple(moment.pts for moment in kept),
+        sizes=tuple(moment.size for moment in kept),
+        sync=(Sync(index=0, kind=SyncKind.OTHER),),
+        at_start=total == len(kept),
+        at_end=at_end,
+        last_duration=last.duration,
+        origin_pts=0,
+    )
+    return VideoTrack(
+        stream=0,
+        codec=codec,
+        profile=None,
+        level=None,
+        decodable=True,
+        coded=image.stored,
+        displayed=image.displayed,
+        orientation=image.orientation,
+        sample_aspect=Fraction(1),
+        pixel_format="rgba",
+        bit_depth=image.bit_depth,
+        color_matrix=None,
+        color_primaries=None,
+        color_transfer=None,
+        full_range=None,
+        dynamic=Dynamic.SDR,
+        dolby_vision_profile=None,
+        interlaced=False,
+        has_b_frames=False,
+        alpha=image.alpha,
+        edit=EditShape.NONE,
+        table=table,
+        duration_s=length_s if at_end else None,
+        media_duration_s=length_s if at_end else None,
+        frames=total if at_end else None,
+        bit_rate_bps=round(8 * sum(table.sizes) / seen_s),
+        duration_s_from_header=None,
+        frames_from_header=None,
+        frame_rate_from_header=None,
+    )
