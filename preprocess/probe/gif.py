@@ -72,9 +72,12 @@ def look(fd: int, count: int) -> Look:
 
 def _pictures(fd: int) -> Iterator[_Picture]:
     """The pictures, in order; the last one may be torn."""
-    width, height = struct.unpack("<HH", os.pread(fd, 4, 6))
+    head = os.pread(fd, _HEADER_BYTES, 0)
+    if len(head) < _HEADER_BYTES:
+        return
+    width, height, packed = struct.unpack_from("<HHB", head, 6)
     flags, extensions = 0, 0
-    for kind, offset, end in _blocks(fd):
+    for kind, offset, end in _blocks(fd, _HEADER_BYTES + _table_bytes(packed)):
         if kind == _PICTURE:
             x, y, across, down = struct.unpack("<4H", os.pread(fd, 8, offset + 1))
             yield _Picture(
@@ -85,20 +88,19 @@ def _pictures(fd: int) -> Iterator[_Picture]:
             )
             flags, extensions = 0, 0
             continue
-        label, _, packed = os.pread(fd, 3, offset + 1)
-        flags = packed if label == _CONTROL else flags
+        label, _, byte = os.pread(fd, 3, offset + 1)
+        flags = byte if label == _CONTROL else flags
         extensions += 1
         if extensions > _MAX_EXTENSIONS:
             msg = f"more than {_MAX_EXTENSIONS} extensions before a picture"
             raise ValueError(msg)
 
 
-def _blocks(fd: int) -> Iterator[tuple[int, int, int | None]]:
-    """Kind, start and end of each block up to the trailer; the end is ``None`` if it is not there.
+def _blocks(fd: int, offset: int) -> Iterator[tuple[int, int, int | None]]:
+    """Kind, start and end of each block from *offset* to the trailer; the end may be missing.
 
     Nothing comes of a block whose head is not all there.
     """
-    offset = _HEADER_BYTES + _table_bytes(_byte(fd, 10))
     while True:
         head = os.pread(fd, _DESCRIPTOR_BYTES, offset)
         kind = head[0] if head else 0
@@ -113,10 +115,6 @@ def _blocks(fd: int) -> Iterator[tuple[int, int, int | None]]:
         if end is None:
             return
         offset = end
-
-
-def _byte(fd: int, offset: int) -> int:
-    return os.pread(fd, 1, offset)[0]
 
 
 def _behind_blocks(fd: int, offset: int) -> int | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MAX_CHUNKS = 100_000
 _MAX_EXIF_BYTES = 1 << 20
 _SIGNATURE_BYTES = 8
+_DELAY_END = 32
+"""Of an ``fcTL``: behind length, type, number, size and place stand two halves of a fraction."""
 _PICTURE = {
     b"IHDR",
     b"PLTE",
@@ -74,16 +76,16 @@ def delays(fd: int) -> Iterator[tuple[Fraction, int]]:
     """
     offset, shown, stored = _SIGNATURE_BYTES, None, 0
     for _ in range(_MAX_CHUNKS):
-        head = os.pread(fd, 8, offset)
-        if len(head) < 8:  # noqa: PLR2004 - as above
-            break
-        length, kind = struct.unpack(">I4s", head)
+        head = os.pread(fd, _DELAY_END, offset)
+        if len(head) < 8:  # noqa: PLR2004 - length and type
+            return
+        length, kind = struct.unpack_from(">I4s", head)
         if kind in (b"fcTL", b"IEND") and shown is not None:
             yield shown, stored
         if kind == b"IEND":
             return
-        if kind == b"fcTL" and length == 26:  # noqa: PLR2004 - the delay is at 20
-            over, under = struct.unpack(">HH", os.pread(fd, 4, offset + 28))
+        if kind == b"fcTL" and len(head) == _DELAY_END:
+            over, under = struct.unpack_from(">HH", head, _DELAY_END - 4)
             shown, stored = Fraction(over, under or 100), 0
         stored += length if kind in (b"IDAT", b"fdAT") else 0
         offset += 12 + length
