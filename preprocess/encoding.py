@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from preprocess.geometry import Box, Orientation, Size
+from preprocess.geometry import Orientation, Size, rescaled
 from preprocess.plan import AudioPlan, VideoEncoding
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def video_encoding(
     duration_s: Fraction,
     audio: AudioPlan,
 ) -> VideoEncoding:
-    """Settings for one pass over the chosen pictures. *chosen.rate* is known."""
-    rate = chosen.rate or target.min_rate
+    """Settings for one pass over the chosen pictures."""
+    rate = chosen.rate
     orientation = video.orientation or Orientation.NORMAL
     stored = video.coded
     oriented = Size(stored.height, stored.width) if orientation.swaps_sides else stored
@@ -93,12 +93,13 @@ def video_encoding(
     return VideoEncoding(
         orientation=orientation,
         oriented=oriented,
-        crop=_stored_box(picture.crop, video.displayed, oriented),
+        # In stored pixels, which may not be square.
+        crop=rescaled(picture.crop, video.displayed, oriented) if picture.crop else None,
         scaled=picture.scaled,
         canvas=picture.canvas,
         frame_rate=rate,
-        repeat=chosen.repeat,
-        pick_every=chosen.pick_every,
+        writes=chosen.writes,
+        deinterlace=bool(video.interlaced),
         matrix_in=assumed_matrix(video),
         primaries_in=video.color_primaries,
         full_range_in=bool(video.full_range),
@@ -110,18 +111,3 @@ def video_encoding(
         buffer_bits=min(most_bits, ceiling * BUFFER_S),
         keyframe_interval=round(rate * KEYFRAME_INTERVAL_S),
     )
-
-
-def _stored_box(box: Box | None, displayed: Size, oriented: Size) -> Box | None:
-    """*box* of the shown picture in stored pixels, which may not be square."""
-    if box is None:
-        return None
-    across = Fraction(oriented.width, displayed.width)
-    down = Fraction(oriented.height, displayed.height)
-    size = Size(
-        max(1, min(oriented.width, round(box.size.width * across))),
-        max(1, min(oriented.height, round(box.size.height * down))),
-    )
-    x = min(round(box.x * across), oriented.width - size.width)
-    y = min(round(box.y * down), oriented.height - size.height)
-    return Box(x, y, size)

@@ -94,6 +94,8 @@ class PictureTable:
     """Ticks for which the last shown picture stays."""
     origin_pts: int
     """pts of the first shown picture of the stream: zero of all windows."""
+    pauses: bool = False
+    """The last picture stays for ``last_duration``, however long: animated images mean it."""
     shown_from: int | None = None
     """An edit list hides pictures before this pts."""
     shown_until: int | None = None
@@ -106,7 +108,7 @@ class PictureTable:
         after_start = self.shown_from is None or pts >= self.shown_from
         return after_start and (self.shown_until is None or pts < self.shown_until)
 
-    def since_origin_s(self, pts: int) -> Fraction:
+    def since_origin_s(self, pts: int | Fraction) -> Fraction:
         """Time of *pts* from the first shown picture."""
         return (pts - self.origin_pts) * self.time_base
 

@@ -226,5 +226,17 @@ def centred_crop(size: Size, aspect: Fraction) -> Box:
     return Box((size.width - kept.width) // 2, (size.height - kept.height) // 2, kept)
 
 
+def rescaled(box: Box, old: Size, new: Size) -> Box:
+    """*box* of a picture of size *old* in the same picture of size *new*."""
+    across, down = Fraction(new.width, old.width), Fraction(new.height, old.height)
+    size = Size(
+        max(1, min(new.width, round(box.size.width * across))),
+        max(1, min(new.height, round(box.size.height * down))),
+    )
+    x = min(round(box.x * across), new.width - size.width)
+    y = min(round(box.y * down), new.height - size.height)
+    return Box(x, y, size)
+
+
 def _floor_to(value: int, multiple: int) -> int:
     return value - value % multiple

@@ -105,10 +105,10 @@ class VideoEncoding:
     canvas: Size
     """Size of the result; larger than ``scaled`` where it is padded."""
     frame_rate: Fraction
-    repeat: int
-    """Each source picture is written this often (1 where the rate stays)."""
-    pick_every: int
-    """Only each n-th source picture is written (1 where the rate stays)."""
+    writes: tuple[int, ...]
+    """How often each source picture is written, in display order."""
+    deinterlace: bool
+    """Pictures that are marked as two fields become one progressive picture each."""
     matrix_in: str
     """FFmpeg's name of the source's YCbCr matrix; ``gbr`` of RGB."""
     primaries_in: str | None
@@ -209,6 +209,8 @@ class ClipPlan(Plan):
     expected: ExpectedClip
     start_s: Fraction
     """Window start, from the first shown picture of the source."""
+    source_start_s: Fraction
+    """The same on the source's own clock: the time stamp at which the result begins."""
     video_stream: int
     slice: Slice | None
     """Set for ``rewrap`` and ``cut``."""

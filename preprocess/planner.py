@@ -27,11 +27,12 @@ from preprocess.plan import (
 )
 from preprocess.rules import clock, file, picture, sound
 from preprocess.rules.finding import Case, Change, Rule
+from preprocess.schedule import filled, limited
 from preprocess.shape import target_picture
 from preprocess.window import Chosen, choose
 
 if TYPE_CHECKING:
-    from preprocess.facts import Facts
+    from preprocess.facts import Facts, VideoTrack
     from preprocess.geometry import Size
     from preprocess.profiles.model import Profile
 
@@ -50,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     picture.colour,
     picture.scan,
     clock.cadence,
+    clock.gaps,
     clock.time_stamps,
     clock.edit_list,
     picture.codec,
@@ -166,13 +168,12 @@ def _priced(plan: ClipPlan, profile: Profile) -> ClipPlan:
 
 def _keep(case: Case, profile: Profile) -> ClipPlan:
     video, chosen, facts = case.video, case.chosen, case.facts
-    rate = chosen.rate or Fraction(0)
     expected = ExpectedClip(
         route=Route.KEEP,
         container=facts.container or "",
         width_px=video.displayed.width,
         height_px=video.displayed.height,
-        frame_rate=rate,
+        frame_rate=chosen.rate,
         frames=len(chosen.pts),
         duration_s=video.duration_s or Fraction(0),
         max_duration_s=case.accept.max_duration_s,
@@ -186,6 +187,7 @@ def _keep(case: Case, profile: Profile) -> ClipPlan:
         reasons=(),
         expected=expected,
         start_s=chosen.start_s,
+        source_start_s=_on_clock(video, chosen.start_s),
         video_stream=video.stream,
         slice=None,
         retimed=False,
@@ -215,7 +217,6 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
     video, chosen = case.video, case.chosen
     audio = sound.plan_audio(case, ShortAction.NONE)
     assert chosen.slice is not None  # noqa: S101 - `_no_copy` has looked
-    assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
     too_large = case.facts.size_bytes > case.accept.max_bytes
     expected = ExpectedClip(
         route=route,
@@ -236,6 +237,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
         reasons=reasons,
         expected=expected,
         start_s=chosen.slice_start_s,
+        source_start_s=_on_clock(video, chosen.slice_start_s),
         video_stream=video.stream,
         slice=chosen.slice,
         retimed=chosen.cadence is not None and chosen.cadence.rate != chosen.rate,
@@ -250,14 +252,16 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
 
 def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> ClipPlan:
     video, chosen, target = case.video, _capped(case), case.target
-    assert chosen.rate is not None  # noqa: S101 - `clock.cadence` has looked
     shape = target_picture(video, target.size_limits, case.intent, _rendered_sizes(profile))
     assert shape is not None  # noqa: S101 - `picture.reachable` has looked
     short = _short_action(case)
     audio = sound.plan_audio(case, short)
-    frames = _filled(case, chosen, short)
+    frames = _frames(case, chosen, short)
     duration_s = frames / chosen.rate
     encoding = video_encoding(video, chosen, shape, target, duration_s, audio)
+    if short is not ShortAction.LOOP:
+        writes = filled(limited(chosen.writes, frames), frames)
+        encoding = replace(encoding, writes=writes)
     expected = ExpectedClip(
         route=Route.ENCODE,
         container=target.container,
@@ -277,6 +281,7 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> ClipPl
         reasons=reasons,
         expected=expected,
         start_s=chosen.start_s,
+        source_start_s=_on_clock(video, chosen.start_s),
         video_stream=video.stream,
         slice=None,
         retimed=False,
@@ -292,7 +297,7 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> ClipPl
 def _capped(case: Case) -> Chosen:
     """The pictures of an encode, which keeps the target's cap where more is accepted."""
     chosen, cap_s = case.chosen, case.target.max_duration_s
-    if chosen.rate is None or chosen.frames <= int(cap_s * chosen.rate):
+    if chosen.frames <= int(cap_s * chosen.rate):
         return chosen
     accept = replace(case.accept, max_duration_s=cap_s)
     window = case.intent.wanted_window
@@ -305,16 +310,18 @@ def _rendered_sizes(profile: Profile) -> tuple[Size, ...]:
 
 
 def _short_action(case: Case) -> ShortAction:
-    length = clock.picture_s(case)
-    if length is None or length >= case.accept.min_duration_s:
+    if clock.picture_s(case) >= case.accept.min_duration_s:
         return ShortAction.NONE
     return ShortAction.LOOP if case.intent.short is Short.LOOP else ShortAction.HOLD
 
 
-def _filled(case: Case, chosen: Chosen, short: ShortAction) -> int:
+def _frames(case: Case, chosen: Chosen, short: ShortAction) -> int:
     """Pictures of the result, with those held or repeated to reach the shortest length."""
-    rate = chosen.rate or Fraction(1)
     if short is ShortAction.NONE:
-        return min(chosen.frames, int(case.target.max_duration_s * rate))
-    needed = -(-case.target.min_duration_s * rate // 1)
+        return min(chosen.frames, int(case.target.max_duration_s * chosen.rate))
+    needed = -(-case.target.min_duration_s * chosen.rate // 1)
     return max(chosen.frames, int(needed))
+
+
+def _on_clock(video: VideoTrack, start_s: Fraction) -> Fraction:
+    return video.table.origin_pts * video.table.time_base + start_s

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from preprocess import schedule
 from preprocess.facts import AudioTrack, PictureTable, SyncKind, VideoTrack
 from preprocess.intent import Window, WindowKind
 from preprocess.plan import Slice
@@ -40,27 +42,50 @@ class Chosen:
     """The longest track, edits honoured or not; ``None`` if its end was not read."""
     cadence: Cadence | None
     """``None``: variable."""
-    rate: Fraction | None
-    """Rate of the result; ``None`` where no constant one is known."""
-    repeat: int
-    pick_every: int
-    max_frames: int
-    """Pictures the result may have at ``rate``."""
+    rate: Fraction
+    """Rate of the result."""
+    writes: tuple[int, ...]
+    """How often an encode writes each of ``pts``."""
+    longest_still_s: Fraction
+    """The longest that one picture stays, where the rate is variable."""
     slice: Slice | None
     """The pictures that can be copied, if a clean start and end are proven."""
     slice_frames: int
     given_up_s: Fraction
     """What the slice leaves out of the window."""
     start_s: Fraction
-    """First picture, from the first shown one of the clip."""
+    """Where the result begins, from the first shown picture of the clip."""
     slice_start_s: Fraction
 
     @property
     def frames(self) -> int:
         """Pictures of an encoded result."""
-        shown = len(self.pts)
-        written = shown * self.repeat if self.repeat > 1 else -(-shown // self.pick_every)
-        return min(written, self.max_frames)
+        return sum(self.writes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """Pictures of the window and the rate they get."""
+
+    pts: list[int]
+    start: Fraction
+    """Where the result begins, in ticks."""
+    cadence: Cadence | None
+    rate: Fraction
+    writes: tuple[int, ...]
+    room: int
+    """Pictures that a slice may have."""
+    longest_still_s: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The window, and the most that may be taken of it."""
+
+    window: Window
+    part: bool
+    """Not all of the clip."""
+    cap_s: Fraction
 
 
 def longest_track_s(video: VideoTrack, audio: AudioTrack | None) -> Fraction | None:
@@ -90,39 +115,99 @@ def choose(
     too_long = longest_s is None or longest_s > accept.max_duration_s
     part = too_long or window.kind is WindowKind.SPAN
     cap_s = target.max_duration_s if part else accept.max_duration_s
-    cadence = _cadence(shown, video, accept, target, tolerances)
-    if cadence is None and part:  # what is uneven may lie outside
-        near = _in_window(shown, table, window, cap_s, None)
-        cadence = _cadence(near, video, accept, target, tolerances)
-    pts = _in_window(shown, table, window, cap_s, cadence) if part else shown
-    rate, repeat, pick_every = _conformed(cadence, accept, target)
-    max_frames = int(cap_s * rate) if rate is not None else len(pts)
-    room = max(1, (max_frames // repeat) if repeat > 1 else max_frames * pick_every)
-    if rate is not None:
-        pts = pts[-room:] if window.kind is WindowKind.TAIL else pts[:room]
-    if cadence is not None and pts and len(pts) != len(shown):
-        off_s = deviation(pts, table.time_base, cadence.rate)
-        cadence = replace(cadence, deviation_s=off_s) if off_s <= tolerances.rewrite_s else None
-    whole = len(pts) == len(shown) and table.at_start and table.at_end
-    found = _best_slice(table, window, pts, room, tolerances)
-    step_s = 1 / cadence.rate if cadence else Fraction(0)
+    wanted = _Wanted(window=window, part=part, cap_s=cap_s)
+    taken = _take_constant(shown, video, wanted, accept, target, tolerances)
+    if taken is None:
+        taken = _take_variable(shown, table, wanted, target)
+    pts = taken.pts
+    all_of_it = len(pts) == len(shown) and (
+        not pts or taken.start - pts[0] < 1 / (taken.rate * table.time_base)
+    )
+    found = _best_slice(table, window, pts, taken.room, tolerances) if taken.cadence else None
+    step_s = 1 / taken.cadence.rate if taken.cadence else Fraction(0)
     lossless, frames, first = found if found is not None else (None, 0, 0)
     return Chosen(
         pts=tuple(pts),
-        whole=whole,
+        whole=all_of_it and table.at_start and table.at_end,
         doubled=bool(pts) and sum(pts[0] <= p <= pts[-1] for p in packets) > len(pts),
         too_long=too_long,
         longest_s=longest_s,
-        cadence=cadence,
-        rate=rate if cadence is not None else None,
-        repeat=repeat,
-        pick_every=pick_every,
-        max_frames=max_frames,
+        cadence=taken.cadence,
+        rate=taken.rate,
+        writes=taken.writes,
+        longest_still_s=taken.longest_still_s,
         slice=lossless,
         slice_frames=frames,
         given_up_s=(len(pts) - frames) * step_s,
-        start_s=table.since_origin_s(pts[0]) if pts else Fraction(0),
+        start_s=table.since_origin_s(taken.start) if pts else Fraction(0),
         slice_start_s=table.since_origin_s(first),
+    )
+
+
+def _take_constant(
+    shown: list[int],
+    video: VideoTrack,
+    wanted: _Wanted,
+    accept: AcceptVideo,
+    target: TargetVideo,
+    tolerances: Tolerances,
+) -> _Taken | None:
+    """The window at its own constant rate or an even step of it; ``None``: there is none."""
+    table = video.table
+    cadence = _cadence(shown, video, accept, target, tolerances)
+    if cadence is None and wanted.part:  # what is uneven may lie outside
+        near = _in_window(shown, table, wanted, None)
+        cadence = _cadence(near, video, accept, target, tolerances)
+    if cadence is None:
+        return None
+    rate, repeat, pick_every = _conformed(cadence, accept, target)
+    if rate is None:
+        return None
+    pts = _in_window(shown, table, wanted, cadence) if wanted.part else shown
+    most = int(wanted.cap_s * rate)
+    room = max(1, (most // repeat) if repeat > 1 else most * pick_every)
+    pts = pts[-room:] if wanted.window.kind is WindowKind.TAIL else pts[:room]
+    if pts and len(pts) != len(shown):
+        off_s = deviation(pts, table.time_base, cadence.rate)
+        if off_s > tolerances.rewrite_s:
+            return None
+        cadence = replace(cadence, deviation_s=off_s)
+    return _Taken(
+        pts=pts,
+        start=Fraction(pts[0] if pts else 0),
+        cadence=cadence,
+        rate=rate,
+        writes=schedule.even(len(pts), repeat, pick_every, most),
+        room=room,
+    )
+
+
+def _take_variable(
+    shown: list[int], table: PictureTable, wanted: _Wanted, target: TargetVideo
+) -> _Taken:
+    """The window at the nearest standard rate, each picture for as long as it is shown."""
+    tick, cap = table.time_base, wanted.cap_s / table.time_base
+    end = Fraction(shown[-1] + table.last_duration if shown else 0)
+    start = Fraction(shown[0] if shown else 0)
+    if wanted.window.kind is WindowKind.TAIL:
+        start = max(start, end - cap)
+    elif wanted.window.kind is WindowKind.SPAN:
+        start = max(start, table.origin_pts + wanted.window.start_s / tick)
+        if wanted.window.end_s is not None:
+            end = min(end, table.origin_pts + wanted.window.end_s / tick)
+    end = min(end, start + cap)
+    first = bisect_right(shown, start) - 1
+    pts = [p for p in shown[max(first, 0) :] if p < end] if start < end else []
+    rate = schedule.nearest_rate(pts, tick, target.min_rate, target.max_rate)
+    start += schedule.phase(pts, start, rate * tick) / (rate * tick)
+    return _Taken(
+        pts=pts,
+        start=start,
+        cadence=None,
+        rate=rate,
+        writes=schedule.by_time(pts, start, end, rate, tick, int(wanted.cap_s * rate)),
+        room=0,
+        longest_still_s=schedule.longest_still(pts, start, end) * tick,
     )
 
 
@@ -154,7 +239,7 @@ def _cadence(
     target: TargetVideo,
     tolerances: Tolerances,
 ) -> Cadence | None:
-    if len(shown) == 1:
+    if len(shown) == 1 and not video.table.pauses:
         # One picture has no cadence; headers of such files say anything from 0 to 90000.
         said = video.frame_rate_from_header or Fraction(0)
         rate = said if target.min_rate <= said <= target.max_rate else target.min_rate
@@ -166,12 +251,21 @@ def _cadence(
         rewrite_s=tolerances.rewrite_s,
         exact_s=tolerances.constant_s,
     )
-    if found is None or found.deviation_s <= tolerances.constant_s:
+    if found is None or _pauses(shown, video.table, found, tolerances):
+        return None
+    if found.deviation_s <= tolerances.constant_s:
         return found
     # A clip that is constant and accepted at its own rate is not moved to a nicer one.
     own = own_cadence(shown, video.table.time_base)
     fits = own is not None and own.deviation_s <= tolerances.constant_s
     return own if own is not None and fits and _is_accepted(own.rate, accept) else found
+
+
+def _pauses(shown: list[int], table: PictureTable, found: Cadence, tolerances: Tolerances) -> bool:
+    """Whether *shown* ends with a picture that is meant to stay longer, or less long."""
+    if not table.pauses or shown[-1] != table.pts[-1]:
+        return False
+    return abs(table.last_duration * table.time_base - 1 / found.rate) > tolerances.rewrite_s
 
 
 def _is_accepted(rate: Fraction, accept: AcceptVideo) -> bool:
@@ -191,13 +285,10 @@ def _conformed(
 
 
 def _in_window(
-    shown: list[int],
-    table: PictureTable,
-    window: Window,
-    cap_s: Fraction,
-    cadence: Cadence | None,
+    shown: list[int], table: PictureTable, wanted: _Wanted, cadence: Cadence | None
 ) -> list[int]:
-    """The shown pictures inside *window*, none of them *cap_s* or more from its anchored end."""
+    """The shown pictures inside the window, none of them its cap or more from its anchored end."""
+    window = wanted.window
     half = 1 / (2 * cadence.rate) if cadence is not None else Fraction(0)
     if window.kind is WindowKind.SPAN:
         start = table.origin_pts + _ticks(window.start_s - half, table)
@@ -205,7 +296,7 @@ def _in_window(
         if window.end_s is not None:
             end = table.origin_pts + _ticks(window.end_s - half, table)
             shown = [pts for pts in shown if pts < end]
-    cap = _ticks(cap_s, table)
+    cap = _ticks(wanted.cap_s, table)
     if window.kind is WindowKind.TAIL:
         return [pts for pts in shown if pts > shown[-1] - cap]
     return [pts for pts in shown if pts < shown[0] + cap]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 import av.filter
 
-from preprocess.geometry import Orientation, Size
+from preprocess.geometry import Orientation, Size, inner_size, rescaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from av.filter.context import FilterContext
 
     from preprocess.plan import VideoEncoding
 
@@ -35,6 +40,8 @@ _SWSCALE_MATRICES = {
     "bt2020nc": "bt2020",
     "bt2020c": "bt2020",
 }
+# One picture a frame, and only of frames that are marked as two fields: streams are mixed.
+_DEINTERLACER = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
 _WIDE_PRIMARIES = {"bt2020", "smpte431", "smpte432", "smpte428", "film"}
 _AREA_FROM = 2.0
 """From this reduction on, averaging is as good as bicubic and costs a third of its time."""
@@ -51,7 +58,7 @@ def chain(encoding: VideoEncoding) -> str:
 
     Scaled before it is turned: fewer pixels to move. Values are numbers and fixed words.
     """
-    steps: list[str] = []
+    steps = [_DEINTERLACER] if encoding.deinterlace else []
     turn = _TURNS[encoding.orientation]
     if encoding.flatten:
         steps += _flattened(encoding)
@@ -107,43 +114,105 @@ def _scale(encoding: VideoEncoding, size: Size) -> str:
 
 
 class Graph:
-    """A filter graph that is built from the first picture and rebuilt if pictures change."""
+    """A filter graph that is built from the first picture, and anew where pictures change.
+
+    It may hold pictures back, but lets each one through, in order.
+    """
 
     def __init__(self, encoding: VideoEncoding, threads: int) -> None:
-        self._text = chain(encoding)
+        self._encoding = encoding
         self._threads = threads
         self._shape: tuple[int, int, str] | None = None
         self._graph: av.filter.Graph | None = None
+        self._count = 0
 
     def filter(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """Filter one picture; one comes out for each that goes in."""
+        """Put in one picture; what is ready comes out."""
         shape = (frame.width, frame.height, frame.format.name)
-        if self._graph is None or shape != self._shape:
+        if shape != self._shape:
+            yield from self.finish()
             self._graph = self._build(frame)
             self._shape = shape
+        assert self._graph is not None  # noqa: S101 - built with the first shape
+        # Branches meet again by time, which a clip that is repeated does not keep.
+        frame.pts, frame.time_base = self._count, _STEP_S
+        self._count += 1
         self._graph.vpush(frame)
-        while True:
-            try:
-                yield self._graph.vpull()
-            except (BlockingIOError, EOFError):
-                return
+        yield from _ready(self._graph)
+
+    def finish(self) -> Iterator[av.VideoFrame]:
+        """Nothing more comes in: what was held back comes out."""
+        if self._graph is not None:
+            self._graph.vpush(None)
+            yield from _ready(self._graph)
+        self._graph = self._shape = None
 
     def _build(self, frame: av.VideoFrame) -> av.filter.Graph:
         graph = av.filter.Graph()
         graph.threads = self._threads
         source = graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format,
-            time_base=frame.time_base,
+            width=frame.width, height=frame.height, format=frame.format, time_base=_STEP_S
         )
-        last = source
-        for step in self._text.split(","):
-            name, _, arguments = step.partition("=")
-            node = graph.add(name, arguments or None)
-            last.link_to(node)
-            last = node
-        sink = graph.add("buffersink")
-        last.link_to(sink)
+        encoding = refitted(self._encoding, Size(frame.width, frame.height))
+        last = _linked(graph, chain(encoding), source)
+        last.link_to(graph.add("buffersink"))
         graph.configure()
         return graph
+
+
+_STEP_S = Fraction(1, 60)
+_STEP = re.compile(r"((?:\[\w+\])*)([^\[\]=]+)=?([^\[\]]*)((?:\[\w+\])*)")
+
+
+def _linked(graph: av.filter.Graph, text: str, source: FilterContext) -> FilterContext:
+    """Add the filters of *text* behind *source*; the last one.
+
+    FFmpeg's syntax: filters between commas, chains between semicolons, ``[pads]`` at their ends.
+    """
+    last = source
+    pads: dict[str, tuple[FilterContext, int]] = {}
+    for step in re.split("[,;]", text):
+        match = _STEP.fullmatch(step)
+        assert match is not None  # noqa: S101 - the text is ours
+        inputs, name, arguments, outputs = match.groups()
+        node = graph.add(name, arguments or None)
+        feeds = [pads.pop(label) for label in _labels(inputs)] or [(last, 0)]
+        for number, (feed, pad) in enumerate(feeds):
+            feed.link_to(node, pad, number)
+        pads.update({label: (node, number) for number, label in enumerate(_labels(outputs))})
+        last = node
+    return last
+
+
+def _labels(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (BlockingIOError, EOFError):
+            return
+
+
+def refitted(encoding: VideoEncoding, stored: Size) -> VideoEncoding:
+    """*encoding* for pictures of another stored size, as streams have that change it midway.
+
+    The same shape is scaled to the same place; another one is shown whole, padded.
+    """
+    turned = Size(stored.height, stored.width) if encoding.orientation.swaps_sides else stored
+    planned = encoding.oriented
+    if turned == planned or not turned.area:
+        return encoding
+    if abs(float(turned.aspect / planned.aspect) - 1) <= _SAME_SHAPE:
+        crop = rescaled(encoding.crop, planned, turned) if encoding.crop else None
+        return replace(encoding, oriented=turned, crop=crop)
+    kept = encoding.crop.size if encoding.crop else planned
+    sample_aspect = encoding.scaled.aspect / kept.aspect
+    scaled = inner_size(encoding.canvas, turned.aspect * sample_aspect, 2)
+    return replace(encoding, oriented=turned, crop=None, scaled=scaled)
+
+
+_SAME_SHAPE = 0.01
+"""Encoders that halve a picture round its sides: 1 % is 5 rows of 480."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +21,7 @@ from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Animation, Opening, Outcome
-from preprocess.native import open_input, picture_decoder, seek_before, tick_s, video_stream
+from preprocess.native import open_input, picture_decoder, seek_before, video_stream
 from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class _Sound:
 @dataclass(frozen=True, slots=True)
 class _Picture:
     frame: av.VideoFrame
-    slot: int
-    """Place among the source's pictures, all passes counted."""
+    times: int
+    """How often it is written."""
 
 
 class _Pipe:
@@ -110,7 +111,7 @@ def encode_frames(
         stream = video_stream(source, plan.video_stream)
         clock = Clock(
             offset_s=audio_offset_s,
-            start_s=plan.source_pts[0] * tick_s(stream),
+            start_s=plan.source_start_s,
             duration_s=plan.expected.duration_s,
             cap_s=plan.expected.max_duration_s,
         )
@@ -225,8 +226,7 @@ class _Reader:
         plan = self._plan
         encoding = plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
-        pictures = len(plan.source_pts)
-        shown = -(-pictures // encoding.pick_every) * encoding.repeat
+        shown = sum(encoding.writes)
         passes = _passes(plan, shown)
         for number in range(passes):
             if passes > 1 and isinstance(self._sound, SoundEncoder):
@@ -234,7 +234,7 @@ class _Reader:
                 self._sound.start_pass(number * length_s, length_s)
             if number or self._must_seek():
                 self._seek()
-            self._one_pass(number * pictures, decoded, filtered)
+            self._one_pass(encoding.writes, decoded, filtered)
         decoded.put(None)
 
     def _must_seek(self) -> bool:
@@ -248,7 +248,7 @@ class _Reader:
         if isinstance(self._sound, SoundEncoder):
             self._sound.stream.codec_context.flush_buffers()
 
-    def _one_pass(self, base: int, decoded: _Pipe, filtered: _Pipe) -> None:
+    def _one_pass(self, writes: tuple[int, ...], decoded: _Pipe, filtered: _Pipe) -> None:
         finder = _Finder(self._slots, exact=self._plan.exact_pts)
         wanted = [self._stream] if self._sound is None else [self._stream, self._sound.stream]
         for packet in self._source.demux(wanted):
@@ -258,7 +258,7 @@ class _Reader:
                     for frame in _decoded(self._decoder, packet):
                         slot = finder.take(frame)
                         if slot is not None:
-                            decoded.put(_Picture(frame, base + slot))
+                            decoded.put(_Picture(frame, writes[slot]))
             elif self._sound is not None:
                 for ready in self._sound.feed(packet):
                     filtered.put(_Sound(ready))
@@ -287,14 +287,12 @@ class _AnimationReader:
 
         encoding = self._plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
-        pictures = len(self._plan.source_pts)
-        shown = -(-pictures // encoding.pick_every) * encoding.repeat
-        for number in range(_passes(self._plan, shown)):
+        for _ in range(_passes(self._plan, sum(encoding.writes))):
             finder = _Finder(self._slots, exact=True)
             for frame in animation.pictures(self._fd, self._animation):
                 slot = finder.take(frame)
                 if slot is not None:
-                    decoded.put(_Picture(frame, number * pictures + slot))
+                    decoded.put(_Picture(frame, encoding.writes[slot]))
                 if finder.complete:
                     break
             finder.check()
@@ -348,13 +346,21 @@ class _Finder:
 
 
 def _filter(decoded: _Pipe, filtered: _Pipe, encoding: VideoEncoding, threads: int) -> None:
+    """Filter what is written. A graph may hold pictures back, but lets all through, in order."""
     graph = filters.Graph(encoding, threads)
+    waiting: deque[int] = deque()
+
+    def send(frames: Iterator[av.VideoFrame]) -> None:
+        for frame in frames:
+            filtered.put(_Picture(frame, waiting.popleft()))
+
     for item in decoded:
         assert isinstance(item, _Picture)  # noqa: S101 - the reader sends nothing else here
-        if item.slot % encoding.pick_every:
-            continue
-        for frame in graph.filter(item.frame):
-            filtered.put(_Picture(frame, item.slot))
+        # A deinterlacer looks at the neighbours, those that are left out too.
+        if item.times or encoding.deinterlace:
+            waiting.append(item.times)
+            send(graph.filter(item.frame))
+    send(graph.finish())
     filtered.put(None)
 
 
@@ -367,20 +373,16 @@ def _encode(
 ) -> int:
     encoding, wanted = plan.encoding, plan.expected.frames
     assert encoding is not None  # noqa: S101 - as in `encode_frames`
-    written, last = 0, None
+    written = 0
     for item in filtered:
         if isinstance(item, _Sound):
             output.mux(item.packet)
             continue
         assert isinstance(item, _Picture)  # noqa: S101 - nothing else is sent
-        last = item.frame
-        for _ in range(min(encoding.repeat, wanted - written)):
-            _write(target, output, last, written, encoding)
+        for _ in range(min(item.times, wanted - written)):
+            _write(target, output, item.frame, written, encoding)
             written += 1
         progress(written / wanted)
-    while plan.short is ShortAction.HOLD and last is not None and written < wanted:
-        _write(target, output, last, written, encoding)
-        written += 1
     output.mux(target.encode(None))
     return written
 

@@ -11,7 +11,7 @@ from preprocess.engines import mp4
 from preprocess.engines.failures import PlanMismatch
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Opening, Outcome
-from preprocess.native import open_input, seek_before, tick_s, video_stream
+from preprocess.native import open_input, seek_before, video_stream
 from preprocess.probe import nal
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def copy_packets(
         stream = video_stream(source, plan.video_stream)
         clock = Clock(
             offset_s=audio_offset_s,
-            start_s=plan.slice.first_pts * tick_s(stream),
+            start_s=plan.source_start_s,
             duration_s=plan.expected.duration_s,
             cap_s=plan.expected.max_duration_s,
         )

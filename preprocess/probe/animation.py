@@ -62,10 +62,14 @@ def moments(fd: int, container: str, size: int) -> Iterator[Moment]:
     """
     start_s = Fraction(0)
     for stated_s, stored in _delays(fd, container, size):
-        end_s = start_s + (stated_s if stated_s > _UNMEANT_S else _MEANT_S)
+        end_s = start_s + _shown_s(stated_s)
         pts = round(start_s * TICKS)
         yield Moment(pts=pts, duration=round(end_s * TICKS) - pts, size=stored)
         start_s = end_s
+
+
+def _shown_s(stated_s: Fraction) -> Fraction:
+    return stated_s if stated_s > _UNMEANT_S else _MEANT_S
 
 
 def _delays(fd: int, container: str, size: int) -> Iterator[tuple[Fraction, int]]:
@@ -107,7 +111,23 @@ def with_gif(fd: int, facts: Facts) -> Facts:
         return facts  # the end of more pictures than are looked at
     found = gif.look(fd, seen)
     torn = found.whole if found.whole < seen else None
-    return replace(facts, video=replace(video, alpha=found.alpha, readable_frames=torn))
+    video = replace(video, alpha=found.alpha, readable_frames=torn)
+    return replace(facts, video=_pausing(video, found.last_delay_s))
+
+
+def _pausing(video: VideoTrack, delay_s: Fraction) -> VideoTrack:
+    """A scan takes the last picture for one like the others."""
+    table = video.table
+    if not table.at_end:
+        return video
+    ticks = round(_shown_s(delay_s) / table.time_base)
+    length_s = table.since_origin_s(max(table.pts) + ticks)
+    return replace(
+        video,
+        table=replace(table, last_duration=ticks, pauses=True),
+        duration_s=length_s,
+        media_duration_s=length_s,
+    )
 
 
 def probe_animation(fd: int, facts: Facts, request: ProbeRequest) -> Probed:
@@ -142,12 +162,14 @@ def _around(found: Iterator[Moment], request: ProbeRequest) -> tuple[list[Moment
     window = request.window
     end_s = window.start_s + request.cap_s + LOOK_AHEAD_S
     kept: deque[Moment] = deque(maxlen=MAX_PICTURES)
-    total = 0
+    total = past = 0
     for moment in found:
-        if window.kind is not WindowKind.TAIL and moment.pts > end_s * TICKS:
-            return list(kept), total, False
         kept.append(moment)
         total += 1
+        # One more: of the last one of a part nobody knows how long it stays.
+        past += window.kind is not WindowKind.TAIL and moment.pts > end_s * TICKS
+        if past > 1:
+            return list(kept), total, False
     return list(kept), total, True
 
 
@@ -166,6 +188,7 @@ def _track(
         at_end=at_end,
         last_duration=last.duration,
         origin_pts=0,
+        pauses=True,
     )
     return VideoTrack(
         stream=0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 _MAX_EXTENSIONS = 1000
-_HEADER_BYTES, _DESCRIPTOR_BYTES, _EXTENSION_BYTES = 13, 10, 4
+_HEADER_BYTES, _DESCRIPTOR_BYTES, _EXTENSION_BYTES = 13, 10, 6
+"""An extension has four bytes at least, and a trailer behind it."""
 _EXTENSION, _PICTURE, _CONTROL = 0x21, 0x2C, 0xF9
 _CLEARED = 2
 """Disposal: what the picture covered is taken away before the next one."""
@@ -32,6 +34,8 @@ class Look:
     """Something transparent may be left when they are laid on each other."""
     whole: int
     """Pictures whose data is inside the file."""
+    last_delay_s: Fraction
+    """For which the last of them says it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ class _Picture:
     clear: bool
     """One of its colours is transparent."""
     disposal: int
+    delay: int
+    """Hundredths of a second."""
     whole: bool
     """All its data is inside the file."""
 
@@ -67,7 +73,11 @@ def look(fd: int, count: int) -> Look:
     found = list(islice(_pictures(fd), count))
     bare = not found or found[0].clear or not found[0].fills
     cleared = any(picture.clear and picture.disposal == _CLEARED for picture in found)
-    return Look(alpha=bare or cleared, whole=sum(picture.whole for picture in found))
+    return Look(
+        alpha=bare or cleared,
+        whole=sum(picture.whole for picture in found),
+        last_delay_s=Fraction(found[-1].delay, 100) if found else Fraction(0),
+    )
 
 
 def _pictures(fd: int) -> Iterator[_Picture]:
@@ -76,20 +86,21 @@ def _pictures(fd: int) -> Iterator[_Picture]:
     if len(head) < _HEADER_BYTES:
         return
     width, height, packed = struct.unpack_from("<HHB", head, 6)
-    flags, extensions = 0, 0
+    control = extensions = 0
     for kind, offset, end in _blocks(fd, _HEADER_BYTES + _table_bytes(packed)):
         if kind == _PICTURE:
             x, y, across, down = struct.unpack("<4H", os.pread(fd, 8, offset + 1))
             yield _Picture(
                 fills=x == y == 0 and across >= width and down >= height,
-                clear=bool(flags & 1),
-                disposal=flags >> 2 & 7,
+                clear=bool(control & 1),
+                disposal=control >> 2 & 7,
+                delay=control >> 8,
                 whole=end is not None,
             )
-            flags, extensions = 0, 0
+            control = extensions = 0
             continue
-        label, _, byte = os.pread(fd, 3, offset + 1)
-        flags = byte if label == _CONTROL else flags
+        label, _, flags, delay = struct.unpack("<BBBH", os.pread(fd, 5, offset + 1))
+        control = delay << 8 | flags if label == _CONTROL else control
         extensions += 1
         if extensions > _MAX_EXTENSIONS:
             msg = f"more than {_MAX_EXTENSIONS} extensions before a picture"

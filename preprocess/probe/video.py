@@ -28,9 +28,10 @@ from preprocess.native import (
     is_decodable,
     open_input,
     picture_context,
+    seek_before,
     video_stream,
 )
-from preprocess.probe import animation, bmff, nal, scan, tables
+from preprocess.probe import animation, bmff, fields, nal, scan, tables
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
 from preprocess.probe.private import private_topic
@@ -261,6 +262,8 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
         video = _inspect_syncs(_video_track(stream, source, read), source, stream)
         if _leaves_questions(video, source):
             video = _after_first_picture(video, source, stream, read)
+        if video.interlaced and video.codec == "h264":
+            video = _with_fields_joined(video, source, stream)
     return replace(
         facts,
         video=video,
@@ -424,6 +427,15 @@ def _after_first_picture(
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
     )
+
+
+def _with_fields_joined(
+    video: VideoTrack, source: tables.Source, stream: VideoStream
+) -> VideoTrack:
+    demuxer = source.container.format.name.split(",")[0]
+    seek_before(source.container, stream, video.table.pts[0], demuxer, lead_s=Fraction(0))
+    packets = (packet for packet in source.container.demux(stream) if packet.size)
+    return fields.join(video, packets, stream.codec_context.extradata)
 
 
 # PyAV gives av_display_rotation_get: counter-clockwise degrees that the picture was turned.

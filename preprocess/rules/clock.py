@@ -119,7 +119,7 @@ def can_cut(case: Case) -> bool:
 def short(case: Case) -> Iterable[Finding]:
     """The picture lasts long enough."""
     length, floor = picture_s(case), case.accept.min_duration_s
-    if not case.chosen.pts or length is None or length >= floor:
+    if not case.chosen.pts or length >= floor:
         return
     how = case.intent.short
     reason = Reason(
@@ -138,12 +138,9 @@ def short(case: Case) -> Iterable[Finding]:
     yield Obstacle(reason) if how is Short.REJECT else Change(reason, Route.ENCODE)
 
 
-def picture_s(case: Case) -> Fraction | None:
+def picture_s(case: Case) -> Fraction:
     """Length of the picture before anything is held or repeated."""
-    chosen = case.chosen
-    if chosen.rate is not None:
-        return chosen.frames / chosen.rate
-    return case.video.duration_s
+    return case.chosen.frames / case.chosen.rate
 
 
 def visible(case: Case) -> Iterable[Finding]:
@@ -160,33 +157,53 @@ def visible(case: Case) -> Iterable[Finding]:
         )
 
 
+LONGEST_STILL_S = 10
+"""A picture may stand this long: recordings of a screen store nothing while nothing moves. What is
+longer is taken for a hole in the recording or a clock that jumped."""
+
+
 def cadence(case: Case) -> Iterable[Finding]:
     """Pictures follow each other at a constant, accepted rate."""
     chosen, accept, found = case.chosen, case.accept, case.chosen.cadence
     if not chosen.pts:
         return
     if found is None:
-        yield Obstacle(
-            Reason(
-                rule="video.variable_rate",
-                measured="variable frame rate",
-                limit="constant rate",
-                fix="not available yet; export the clip at a constant rate",
-            )
-        )
-    elif chosen.rate is None:
-        yield Obstacle(
-            Reason(
-                rule="video.frame_rate",
-                measured=rate_text(found.rate),
-                limit=f"{float(accept.min_rate):g} to {float(accept.max_rate):g} fps",
-                value=float(found.rate),
-                unit="fps",
-                fix="export the clip at a rate inside the limits",
-            )
-        )
+        yield _made_constant(case)
     elif not accept.min_rate <= found.rate <= accept.max_rate:
         yield _change_rate(case, found.rate, chosen.rate)
+
+
+def _made_constant(case: Case) -> Change:
+    chosen = case.chosen
+    longest = seconds_text(chosen.longest_still_s)
+    return Change(
+        Reason(
+            rule="video.variable_rate",
+            measured=f"variable, up to {longest} from one picture to the next",
+            limit="constant rate",
+            value=round(float(chosen.longest_still_s), 6),
+            unit="s",
+            fix=f"each picture shown in its time, {rate_text(chosen.rate)}",
+        ),
+        Route.ENCODE,
+    )
+
+
+def gaps(case: Case) -> Iterable[Finding]:
+    """No picture stands so long that something must be missing."""
+    still_s = case.chosen.longest_still_s
+    if still_s > LONGEST_STILL_S:
+        yield Obstacle(
+            Reason(
+                rule="video.gap",
+                measured=f"no picture for {seconds_text(still_s)}",
+                limit=f"<= {seconds_text(LONGEST_STILL_S)}",
+                value=round(float(still_s), 6),
+                limit_value=LONGEST_STILL_S,
+                unit="s",
+                fix="choose a part without the gap with --window START..END",
+            )
+        )
 
 
 def time_stamps(case: Case) -> Iterable[Finding]:
@@ -219,14 +236,15 @@ def time_stamps(case: Case) -> Iterable[Finding]:
 
 
 def _change_rate(case: Case, rate: Fraction, target: Fraction) -> Change:
-    chosen, accept = case.chosen, case.accept
-    copied = chosen.repeat == chosen.pick_every == 1
+    accept = case.accept
+    times = round(target / rate)
+    copied = times == 1
     if copied:
         fix = f"retimed to {rate_text(target)}"
-    elif chosen.repeat > 1:
-        fix = f"each picture shown {chosen.repeat} times, {rate_text(target)}"
+    elif times > 1:
+        fix = f"each picture shown {times} times, {rate_text(target)}"
     else:
-        fix = f"one of {chosen.pick_every} pictures kept, {rate_text(target)}"
+        fix = f"one of {round(rate / target)} pictures kept, {rate_text(target)}"
     slow = rate < accept.min_rate
     bound = accept.min_rate if slow else accept.max_rate
     return Change(

@@ -227,7 +227,7 @@ def copied_bytes(case: Case) -> int | None:
     copied = set(chosen.slice.pts)
     picture = sum(size for pts, size in zip(table.pts, table.sizes, strict=True) if pts in copied)
     sound = 0.0
-    if case.audio is not None and is_kept(case) and chosen.rate:
+    if case.audio is not None and is_kept(case):
         sound = (case.audio.bytes_per_s or 0) * float(chosen.slice_frames / chosen.rate)
     return picture + round(sound) + _CONTAINER_BYTES_PER_PICTURE * chosen.slice_frames
 

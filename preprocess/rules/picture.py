@@ -246,15 +246,16 @@ def colour(case: Case) -> Iterable[Finding]:
 def scan(case: Case) -> Iterable[Finding]:
     """Pictures are whole, not fields."""
     if case.video.interlaced:
-        yield Obstacle(
+        yield Change(
             Reason(
                 rule="video.scan",
                 measured="interlaced",
                 limit="progressive",
                 value="interlaced",
                 limit_value="progressive",
-                fix="deinterlacing is not available yet; export the clip as progressive",
-            )
+                fix="fields joined to whole pictures",
+            ),
+            Route.ENCODE,
         )
 
 

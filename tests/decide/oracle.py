@@ -154,7 +154,8 @@ def taken(facts: Facts, profile: Profile, intent: Intent) -> Taken:
     pts = pts[-room:] if window.kind is WindowKind.TAIL else pts[:room]
     if pts:
         off_s = off_grid_s(pts, table.time_base, pace.rate)
-        assert off_s <= REWRITE_S
+        if off_s > REWRITE_S:  # uneven after all, in the part that is taken
+            return Taken(shown, pts, len(pts), None, None, 1, 1)
         pace = Pace(pace.rate, off_s)
     return Taken(shown, pts, room, pace, rate, times, every)
 
@@ -259,6 +260,7 @@ def pixel_faults(facts: Facts, profile: Profile, intent: Intent) -> set[str]:
         "square pixels": video.sample_aspect != 1,
         "upright": video.orientation is not Orientation.NORMAL,
         "edits": video.edit is EditShape.COMPLEX,
+        "scan": bool(video.interlaced),
     }
     return {name for name, outside in tests.items() if outside}
 
@@ -328,8 +330,8 @@ def cheapest_route(facts: Facts, profile: Profile, intent: Intent) -> Route:
     accept, tolerances = profile.accept(intent.limits), profile.tolerances
     found = taken(facts, profile, intent)
     assert facts.video is not None
-    assert found.rate is not None
-    assert found.pace is not None
+    if found.rate is None or found.pace is None:
+        return Route.ENCODE  # made constant
     table = facts.video.table
     tail = intent.wanted_window.kind is WindowKind.TAIL
     copy = longest_copy(table, found, tolerances.tail_tolerance_s if tail else Fraction(0))

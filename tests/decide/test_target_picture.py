@@ -261,7 +261,7 @@ def test_an_encode_is_told_everything_the_engine_needs() -> None:
 
     assert (found.orientation, found.oriented) == (Orientation.NORMAL, Size(1920, 1080))
     assert (found.crop, found.scaled, found.canvas) == (None, Size(1280, 720), Size(1280, 720))
-    assert (found.frame_rate, found.repeat, found.pick_every) == (30, 2, 1)
+    assert (found.frame_rate, found.writes) == (30, (2,) * 60)
     assert (found.matrix_in, found.primaries_in) == ("bt709", "bt709")
     assert found.full_range_in
     assert found.flatten
