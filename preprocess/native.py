@@ -15,7 +15,7 @@ import av
 import av.logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
@@ -39,8 +39,8 @@ VIDEO_DECODERS = frozenset(
     {
         *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
         *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1"),
-        *("theora", "prores", "dnxhd", "dvvideo", "mjpeg", "png", "rawvideo", "gif"),
-        *("qtrle", "libvpx", "libvpx-vp9"),
+        *("theora", "prores", "dnxhd", "dvvideo", "mjpeg", "png", "rawvideo"),
+        *("gif", "apng", "qtrle", "libvpx", "libvpx-vp9"),
     }
 )
 AUDIO_DECODERS = frozenset(
@@ -71,6 +71,12 @@ _SCANNED_PROBING = {
 }
 
 
+UNMEANT_S, MEANT_S = Fraction(1, 100), Fraction(1, 10)
+"""Animated images: delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari."""
+# Delays under 1/99 s become 1/10 s.
+_APNG_TIMES = {"max_fps": "99", "default_fps": "10"}
+
+
 @contextmanager
 def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
     """Open the regular file behind *fd*.
@@ -89,6 +95,8 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
     }
     if opening.demuxer == "mov":
         options["ignore_editlist"] = "1" if opening.ignore_edits else "0"
+    elif opening.demuxer == "apng":
+        options.update(_APNG_TIMES)
     container = av.open(
         "fd:",
         mode="r",
@@ -101,6 +109,26 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
         yield container
     finally:
         container.close()
+
+
+def demuxed(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+    """The packets of *streams*; those of a GIF at the times at which browsers show them."""
+    clock = 0
+    for packet in container.demux(*streams):
+        if packet.size and container.format.name == "gif":
+            clock = _retime(packet, clock)
+        yield packet
+
+
+def _retime(packet: Packet[Stream], clock: int) -> int:
+    """Move *packet* to *clock*, with the delay browsers give it; when the next one comes.
+
+    FFmpeg's parser gives 10 ms as they are, whatever the demuxer's ``min_delay`` says (8.1.2).
+    """
+    tick, shown = tick_s(packet.stream), packet.duration or 0
+    packet.duration = shown if shown * tick > UNMEANT_S else int(MEANT_S / tick)
+    packet.pts = packet.dts = 0 if packet.is_keyframe else clock  # only the first picture is one
+    return packet.pts + packet.duration
 
 
 _SEEK_MARGINS_S = (2, 10, None)

@@ -21,7 +21,7 @@ from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
 from preprocess.job import Animation, Opening, Outcome
-from preprocess.native import open_input, picture_decoder, seek_before, video_stream
+from preprocess.native import demuxed, open_input, picture_decoder, seek_before, video_stream
 from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class _Reader:
     def _one_pass(self, writes: tuple[int, ...], decoded: _Pipe, filtered: _Pipe) -> None:
         finder = _Finder(self._slots, exact=self._plan.exact_pts)
         wanted = [self._stream] if self._sound is None else [self._stream, self._sound.stream]
-        for packet in self._source.demux(wanted):
+        for packet in demuxed(self._source, wanted):
             # Not packet.stream_index: a flush packet says 0 whatever its stream (PyAV 18.1.0).
             if packet.stream is self._stream:
                 if not finder.complete:

@@ -1,8 +1,10 @@
 """Facts of animated images as clips: which picture is shown when, from headers alone.
 
-GIF goes through FFmpeg as other clips do, whose decoder keeps disposal methods apart (Pillow 13.0
-takes "unspecified" for the last one given). The others Pillow decodes: FFmpeg 8.1 has no animated
-WebP, an AVIF's alpha is another track to it, and an APNG's delay of 0 is 1/15 s.
+GIF and APNG go through FFmpeg as other clips do: Pillow 13.0 takes a disposal that is not given
+for the one before, and lays half clear pictures on others so that holes come. WebP and AVIF go
+through Pillow: FFmpeg 8.1 has no animated WebP, and takes an AVIF's alpha for another track. So
+does an APNG with a colour profile, which FFmpeg does not apply, and one whose first picture is to
+be laid on nothing, in which FFmpeg finds no key picture.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from preprocess.facts import (
 )
 from preprocess.intent import WindowKind
 from preprocess.job import Animation, Probed
-from preprocess.native import MAX_PIXELS
+from preprocess.native import MAX_PIXELS, MEANT_S, UNMEANT_S
 from preprocess.probe import bmff, gif, png
 from preprocess.probe.survey import webp_delays
 from preprocess.probe.tables import LOOK_AHEAD_S, MAX_PICTURES
@@ -38,8 +40,6 @@ TICKS = 90_000
 """Of a second: every usual delay is a whole number of them."""
 MAX_TOTAL_PIXELS = 4_000_000_000
 """Of all pictures up to the window's end, which have to be laid on each other: 20 s of 8K."""
-_UNMEANT_S, _MEANT_S = Fraction(1, 100), Fraction(1, 10)
-"""Delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari, in every format."""
 _CODECS = {"png": "apng", "webp": "webp", "avif": "av1"}
 
 
@@ -62,19 +62,15 @@ def moments(fd: int, container: str, size: int) -> Iterator[Moment]:
     """
     start_s = Fraction(0)
     for stated_s, stored in _delays(fd, container, size):
-        end_s = start_s + _shown_s(stated_s)
+        end_s = start_s + (stated_s if stated_s > UNMEANT_S else MEANT_S)
         pts = round(start_s * TICKS)
         yield Moment(pts=pts, duration=round(end_s * TICKS) - pts, size=stored)
         start_s = end_s
 
 
-def _shown_s(stated_s: Fraction) -> Fraction:
-    return stated_s if stated_s > _UNMEANT_S else _MEANT_S
-
-
 def _delays(fd: int, container: str, size: int) -> Iterator[tuple[Fraction, int]]:
     if container == "png":
-        return png.delays(fd)
+        return ((frame.delay_s, frame.size) for frame in png.frames(fd))
     if container == "webp":
         return webp_delays(fd)
     return _avif_delays(fd, size)
@@ -98,8 +94,16 @@ def too_large(image: StillImage, pictures: int = 1) -> str | None:
     return f"{pictures:,} pictures of {image.stored}, {area * pictures / 1e6:,.0f} megapixels"
 
 
-def with_gif(fd: int, facts: Facts) -> Facts:
-    """Complete what FFmpeg knows of a GIF: it calls all of them transparent, and none torn."""
+def needs_pillow(fd: int, image: StillImage, container: str) -> bool:
+    """Whether FFmpeg would not show the animation as it is meant."""
+    if container != "png":
+        return container != "gif"
+    first = next(png.frames(fd), None)
+    return not (image.srgb or image.profile_broken) or first is None or first.over
+
+
+def completed(fd: int, facts: Facts) -> Facts:
+    """Correct what FFmpeg says of a GIF or APNG: all GIFs have alpha, and none are torn."""
     image, video = facts.image, facts.video
     if image is None or video is None:
         return facts
@@ -107,31 +111,16 @@ def with_gif(fd: int, facts: Facts) -> Facts:
     problem = too_large(image, seen)
     if problem is not None:
         return replace(facts, video=None, fault="input.pixels", fault_detail=problem)
-    if not video.table.at_start:
-        return facts  # the end of more pictures than are looked at
+    if facts.container == "png":
+        turned = replace(video, orientation=image.orientation, displayed=image.displayed)
+        return replace(facts, video=replace(turned, alpha=image.alpha))
     found = gif.look(fd, seen)
     torn = found.whole if found.whole < seen else None
-    video = replace(video, alpha=found.alpha, readable_frames=torn)
-    return replace(facts, video=_pausing(video, found.last_delay_s))
-
-
-def _pausing(video: VideoTrack, delay_s: Fraction) -> VideoTrack:
-    """A scan takes the last picture for one like the others."""
-    table = video.table
-    if not table.at_end:
-        return video
-    ticks = round(_shown_s(delay_s) / table.time_base)
-    length_s = table.since_origin_s(max(table.pts) + ticks)
-    return replace(
-        video,
-        table=replace(table, last_duration=ticks, pauses=True),
-        duration_s=length_s,
-        media_duration_s=length_s,
-    )
+    return replace(facts, video=replace(video, alpha=found.alpha, readable_frames=torn))
 
 
 def probe_animation(fd: int, facts: Facts, request: ProbeRequest) -> Probed:
-    """Complete *facts* of an animated image other than GIF.
+    """Complete *facts* of an animated image that Pillow decodes.
 
     Raises:
         BoxError, OSError, ValueError: it is damaged.
@@ -139,8 +128,6 @@ def probe_animation(fd: int, facts: Facts, request: ProbeRequest) -> Probed:
     image, container = facts.image, facts.container or ""
     assert image is not None  # noqa: S101 - the caller has looked
     kept, total, at_end = _around(moments(fd, container, facts.size_bytes), request)
-    if at_end and total <= 1:
-        return Probed(facts=replace(facts, image=replace(image, animated=False)), opening=None)
     problem = too_large(image, total)
     if problem is not None:
         fault = replace(facts, fault="input.pixels", fault_detail=problem)

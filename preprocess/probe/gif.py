@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 _MAX_EXTENSIONS = 1000
-_HEADER_BYTES, _DESCRIPTOR_BYTES, _EXTENSION_BYTES = 13, 10, 6
-"""An extension has four bytes at least, and a trailer behind it."""
+_HEADER_BYTES, _DESCRIPTOR_BYTES, _EXTENSION_BYTES = 13, 10, 4
 _EXTENSION, _PICTURE, _CONTROL = 0x21, 0x2C, 0xF9
 _CLEARED = 2
 """Disposal: what the picture covered is taken away before the next one."""
@@ -34,8 +32,6 @@ class Look:
     """Something transparent may be left when they are laid on each other."""
     whole: int
     """Pictures whose data is inside the file."""
-    last_delay_s: Fraction
-    """For which the last of them says it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +41,6 @@ class _Picture:
     clear: bool
     """One of its colours is transparent."""
     disposal: int
-    delay: int
-    """Hundredths of a second."""
     whole: bool
     """All its data is inside the file."""
 
@@ -73,11 +67,7 @@ def look(fd: int, count: int) -> Look:
     found = list(islice(_pictures(fd), count))
     bare = not found or found[0].clear or not found[0].fills
     cleared = any(picture.clear and picture.disposal == _CLEARED for picture in found)
-    return Look(
-        alpha=bare or cleared,
-        whole=sum(picture.whole for picture in found),
-        last_delay_s=Fraction(found[-1].delay, 100) if found else Fraction(0),
-    )
+    return Look(alpha=bare or cleared, whole=sum(picture.whole for picture in found))
 
 
 def _pictures(fd: int) -> Iterator[_Picture]:
@@ -94,13 +84,12 @@ def _pictures(fd: int) -> Iterator[_Picture]:
                 fills=x == y == 0 and across >= width and down >= height,
                 clear=bool(control & 1),
                 disposal=control >> 2 & 7,
-                delay=control >> 8,
                 whole=end is not None,
             )
             control = extensions = 0
             continue
-        label, _, flags, delay = struct.unpack("<BBBH", os.pread(fd, 5, offset + 1))
-        control = delay << 8 | flags if label == _CONTROL else control
+        label, _, flags = os.pread(fd, 3, offset + 1)
+        control = flags if label == _CONTROL else control
         extensions += 1
         if extensions > _MAX_EXTENSIONS:
             msg = f"more than {_MAX_EXTENSIONS} extensions before a picture"

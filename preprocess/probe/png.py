@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 _MAX_CHUNKS = 100_000
 _MAX_EXIF_BYTES = 1 << 20
 _SIGNATURE_BYTES = 8
-_DELAY_END = 32
-"""Of an ``fcTL``: behind length, type, number, size and place stand two halves of a fraction."""
+_CONTROL_BYTES = 34
+"""An ``fcTL`` without its check sum."""
 _PICTURE = {
     b"IHDR",
     b"PLTE",
@@ -46,6 +47,7 @@ def survey(fd: int, size: int) -> Survey:
     private: set[str] = set()
     points: tuple[int, int] | None = None
     exif: bytes | None = None
+    pictures = 0
     offset = _SIGNATURE_BYTES
     for _ in range(_MAX_CHUNKS):
         head = os.pread(fd, 8, offset)
@@ -56,38 +58,52 @@ def survey(fd: int, size: int) -> Survey:
             points = struct.unpack("BB", os.pread(fd, 2, offset + 8))
         if kind == b"eXIf" and length <= _MAX_EXIF_BYTES:
             exif = os.pread(fd, length, offset + 8)
+        pictures += kind == b"fcTL"
         offset += 12 + length
         if offset > size:
             return Survey(private=private, missing="the end of the picture")
         if kind == b"IEND":
             if offset < size:
                 private.add("trailing_data")
-            return Survey(private=private, code_points=points, exif=exif)
+            return Survey(private=private, code_points=points, exif=exif, animated=pictures > 1)
         if kind not in _HARMLESS and kind not in _ANIMATION and kind != b"eXIf":
             private.add(_TOPICS.get(kind, f"chunk:{kind.decode('latin-1')}"))
     msg = f"more than {_MAX_CHUNKS} chunks"
     raise ValueError(msg)
 
 
-def delays(fd: int) -> Iterator[tuple[Fraction, int]]:
-    """How long each picture of an animation says it is shown, in seconds, and its bytes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One picture of an animation (4.9 and 11.3.6.2)."""
 
-    A picture before the first ``fcTL`` is for readers that know no animations, and left out (4.9).
+    delay_s: Fraction
+    """How long it says it is shown."""
+    size: int
+    """Bytes of its data."""
+    over: bool
+    """It is laid on what was before."""
+
+
+def frames(fd: int) -> Iterator[Frame]:
+    """The pictures of an animation.
+
+    One before the first ``fcTL`` is for readers that know no animations, and left out.
     """
-    offset, shown, stored = _SIGNATURE_BYTES, None, 0
+    offset, found = _SIGNATURE_BYTES, None
     for _ in range(_MAX_CHUNKS):
-        head = os.pread(fd, _DELAY_END, offset)
+        head = os.pread(fd, _CONTROL_BYTES, offset)
         if len(head) < 8:  # noqa: PLR2004 - length and type
             return
         length, kind = struct.unpack_from(">I4s", head)
-        if kind in (b"fcTL", b"IEND") and shown is not None:
-            yield shown, stored
+        if kind in (b"fcTL", b"IEND") and found is not None:
+            yield found
         if kind == b"IEND":
             return
-        if kind == b"fcTL" and len(head) == _DELAY_END:
-            over, under = struct.unpack_from(">HH", head, _DELAY_END - 4)
-            shown, stored = Fraction(over, under or 100), 0
-        stored += length if kind in (b"IDAT", b"fdAT") else 0
+        if kind == b"fcTL" and len(head) == _CONTROL_BYTES:
+            over, under, blend = struct.unpack_from(">HHxB", head, 28)
+            found = Frame(delay_s=Fraction(over, under or 100), size=0, over=blend == 1)
+        elif kind in (b"IDAT", b"fdAT") and found is not None:
+            found = replace(found, size=found.size + length)
         offset += 12 + length
 
 

@@ -105,10 +105,10 @@ def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeReques
         fault = replace(facts, fault="input.pixels", fault_detail=problem)
         return Probed(facts=fault, opening=None)
     try:
-        if sniffed.demuxer is None:
+        if animation.needs_pillow(fd, facts.image, facts.container or ""):
             return animation.probe_animation(fd, facts, request)
         probed = _probe_opened(fd, facts, sniffed, None, request)
-        return replace(probed, facts=animation.with_gif(fd, probed.facts))
+        return replace(probed, facts=animation.completed(fd, probed.facts))
     except (*_DAMAGE, BoxError) as error:
         fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
         return Probed(facts=fault, opening=None)
