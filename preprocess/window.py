@@ -172,6 +172,8 @@ def _take_constant(
         if off_s > tolerances.rewrite_s:
             return None
         cadence = replace(cadence, deviation_s=off_s)
+    if _lingers(pts, shown, table, wanted, 1 / cadence.rate + tolerances.rewrite_s):
+        return None
     return _Taken(
         pts=pts,
         start=Fraction(pts[0] if pts else 0),
@@ -180,6 +182,22 @@ def _take_constant(
         writes=schedule.even(len(pts), repeat, pick_every, most),
         room=room,
     )
+
+
+def _lingers(
+    pts: list[int], shown: list[int], table: PictureTable, wanted: _Wanted, step_s: Fraction
+) -> bool:
+    """Whether the last picture of the window stays in it for longer than *step_s*."""
+    if not pts:
+        return False
+    place = bisect_right(shown, pts[-1])
+    if place == len(shown) and not table.pauses:
+        return False
+    following = shown[place] if place < len(shown) else pts[-1] + table.last_duration
+    ends = [Fraction(following), pts[0] + wanted.cap_s / table.time_base]
+    if wanted.window.end_s is not None:
+        ends.append(table.origin_pts + wanted.window.end_s / table.time_base)
+    return (min(ends) - pts[-1]) * table.time_base > step_s
 
 
 def _take_variable(
@@ -239,7 +257,7 @@ def _cadence(
     target: TargetVideo,
     tolerances: Tolerances,
 ) -> Cadence | None:
-    if len(shown) == 1 and not video.table.pauses:
+    if len(shown) == 1:
         # One picture has no cadence; headers of such files say anything from 0 to 90000.
         said = video.frame_rate_from_header or Fraction(0)
         rate = said if target.min_rate <= said <= target.max_rate else target.min_rate
@@ -251,21 +269,12 @@ def _cadence(
         rewrite_s=tolerances.rewrite_s,
         exact_s=tolerances.constant_s,
     )
-    if found is None or _pauses(shown, video.table, found, tolerances):
-        return None
-    if found.deviation_s <= tolerances.constant_s:
+    if found is None or found.deviation_s <= tolerances.constant_s:
         return found
     # A clip that is constant and accepted at its own rate is not moved to a nicer one.
     own = own_cadence(shown, video.table.time_base)
     fits = own is not None and own.deviation_s <= tolerances.constant_s
     return own if own is not None and fits and _is_accepted(own.rate, accept) else found
-
-
-def _pauses(shown: list[int], table: PictureTable, found: Cadence, tolerances: Tolerances) -> bool:
-    """Whether *shown* ends with a picture that is meant to stay longer, or less long."""
-    if not table.pauses or shown[-1] != table.pts[-1]:
-        return False
-    return abs(table.last_duration * table.time_base - 1 / found.rate) > tolerances.rewrite_s
 
 
 def _is_accepted(rate: Fraction, accept: AcceptVideo) -> bool:

@@ -102,21 +102,39 @@ def needs_pillow(fd: int, image: StillImage, container: str) -> bool:
     return not (image.srgb or image.profile_broken) or first is None or first.over
 
 
-def completed(fd: int, facts: Facts) -> Facts:
+def completed(fd: int, probed: Probed) -> Probed:
     """Correct what FFmpeg says of a GIF or APNG: all GIFs have alpha, and none are torn."""
+    facts = probed.facts
     image, video = facts.image, facts.video
     if image is None or video is None:
-        return facts
-    seen = len(video.table.pts)
+        return probed
+    seen, at_end = len(video.table.pts), video.table.at_end
+    if at_end and seen == 1:  # a still in more colours than one palette has
+        return Probed(facts=_as_still(facts, image), opening=None)
     problem = too_large(image, seen)
     if problem is not None:
-        return replace(facts, video=None, fault="input.pixels", fault_detail=problem)
+        return _faulty(facts, "input.pixels", problem)
     if facts.container == "png":
-        turned = replace(video, orientation=image.orientation, displayed=image.displayed)
-        return replace(facts, video=replace(turned, alpha=image.alpha))
-    found = gif.look(fd, seen)
+        video = replace(
+            video, alpha=image.alpha, orientation=image.orientation, displayed=image.displayed
+        )
+        return replace(probed, facts=replace(facts, video=video))
+    found = gif.look(fd, seen + at_end)
+    if found.stray and at_end:
+        return _faulty(facts, "input.corrupt", f"what follows picture {found.whole} is no GIF")
     torn = found.whole if found.whole < seen else None
-    return replace(facts, video=replace(video, alpha=found.alpha, readable_frames=torn))
+    video = replace(video, alpha=found.alpha, readable_frames=torn)
+    return replace(probed, facts=replace(facts, video=video))
+
+
+def _as_still(facts: Facts, image: StillImage) -> Facts:
+    return replace(facts, image=replace(image, animated=False), video=None, streams=())
+
+
+def _faulty(facts: Facts, rule: str, detail: str) -> Probed:
+    """What is no clip, though its first picture may do."""
+    fault = replace(facts, video=None, fault=rule, fault_detail=detail)
+    return Probed(facts=fault, opening=None)
 
 
 def probe_animation(fd: int, facts: Facts, request: ProbeRequest) -> Probed:
@@ -130,8 +148,7 @@ def probe_animation(fd: int, facts: Facts, request: ProbeRequest) -> Probed:
     kept, total, at_end = _around(moments(fd, container, facts.size_bytes), request)
     problem = too_large(image, total)
     if problem is not None:
-        fault = replace(facts, fault="input.pixels", fault_detail=problem)
-        return Probed(facts=fault, opening=None)
+        return _faulty(facts, "input.pixels", problem)
     if image.dynamic is not Dynamic.SDR:  # Pillow decodes it to 8 bits, and says so to nobody
         return Probed(facts=facts, opening=None)
     opening = Animation(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 16
 _MAX_EXTENSIONS = 1000
 _HEADER_BYTES, _DESCRIPTOR_BYTES, _EXTENSION_BYTES = 13, 10, 4
-_EXTENSION, _PICTURE, _CONTROL = 0x21, 0x2C, 0xF9
+_EXTENSION, _PICTURE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 _CLEARED = 2
 """Disposal: what the picture covered is taken away before the next one."""
 
@@ -32,6 +32,8 @@ class Look:
     """Something transparent may be left when they are laid on each other."""
     whole: int
     """Pictures whose data is inside the file."""
+    stray: bool
+    """Before the trailer there is something that is no block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +47,17 @@ class _Picture:
     """All its data is inside the file."""
 
 
+class _StrayError(ValueError):
+    """Before the trailer comes something that is no block."""
+
+
 def survey(fd: int, _size: int) -> Survey:
     """Look at the first two pictures; Pillow decodes the first one to find the second.
 
     Raises:
         ValueError: more blocks than anybody needs.
     """
-    found = list(islice(_pictures(fd), 2))
+    found, _ = _first(fd, 2)
     if not found:
         return Survey(animated=False, missing="the picture")
     missing = None if found[0].whole else "the end of the picture"
@@ -64,10 +70,22 @@ def look(fd: int, count: int) -> Look:
     Raises:
         ValueError: more blocks between two of them than anybody needs.
     """
-    found = list(islice(_pictures(fd), count))
+    found, stray = _first(fd, count)
     bare = not found or found[0].clear or not found[0].fills
     cleared = any(picture.clear and picture.disposal == _CLEARED for picture in found)
-    return Look(alpha=bare or cleared, whole=sum(picture.whole for picture in found))
+    whole = sum(picture.whole for picture in found)
+    return Look(alpha=bare or cleared, whole=whole, stray=stray)
+
+
+def _first(fd: int, count: int) -> tuple[list[_Picture], bool]:
+    """Up to *count* pictures, and whether something else ended them."""
+    found = []
+    try:
+        for picture in islice(_pictures(fd), count):
+            found.append(picture)  # noqa: PERF402 - those before the end are wanted too
+    except _StrayError:
+        return found, True
+    return found, False
 
 
 def _pictures(fd: int) -> Iterator[_Picture]:
@@ -100,17 +118,25 @@ def _blocks(fd: int, offset: int) -> Iterator[tuple[int, int, int | None]]:
     """Kind, start and end of each block from *offset* to the trailer; the end may be missing.
 
     Nothing comes of a block whose head is not all there.
+
+    Raises:
+        _StrayError: there is something else.
     """
     while True:
         head = os.pread(fd, _DESCRIPTOR_BYTES, offset)
-        kind = head[0] if head else 0
+        kind = head[0] if head else _TRAILER
         if kind == _EXTENSION and len(head) >= _EXTENSION_BYTES:
             end = _behind_blocks(fd, offset + 2)
         elif kind == _PICTURE and len(head) == _DESCRIPTOR_BYTES:
             # The smallest code size stands before the data.
             end = _behind_blocks(fd, offset + _DESCRIPTOR_BYTES + _table_bytes(head[9]) + 1)
+        elif kind in (_EXTENSION, _PICTURE, _TRAILER):
+            return  # the end, or a head that is torn
+        elif head.startswith(b"\0") and head.strip(b"\0"):
+            offset += 1  # encoders end their blocks twice
+            continue
         else:
-            return
+            raise _StrayError(offset)
         yield kind, offset, end
         if end is None:
             return

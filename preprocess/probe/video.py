@@ -107,8 +107,7 @@ def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeReques
     try:
         if animation.needs_pillow(fd, facts.image, facts.container or ""):
             return animation.probe_animation(fd, facts, request)
-        probed = _probe_opened(fd, facts, sniffed, None, request)
-        return replace(probed, facts=animation.completed(fd, probed.facts))
+        return animation.completed(fd, _probe_opened(fd, facts, sniffed, None, request))
     except (*_DAMAGE, BoxError) as error:
         fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
         return Probed(facts=fault, opening=None)
