@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -62,13 +61,8 @@ def level(size: Size, rate: Fraction) -> tuple[str, int, int]:
     return name, bps, buffer
 
 
-_RGB_FORMATS = re.compile("rgb|bgr|gbr|pal8")
-
-
 def assumed_matrix(video: VideoTrack) -> str:
     """The YCbCr matrix of a picture; players assume BT.601 for small untagged ones."""
-    if _RGB_FORMATS.search(video.pixel_format or ""):
-        return "gbr"
     if video.color_matrix is not None:
         return video.color_matrix
     hd = video.coded.height >= _HD_HEIGHT or video.coded.width >= _HD_WIDTH

@@ -234,9 +234,15 @@ def picture_decoder(stream: VideoStream, threads: int, *, alpha: bool) -> VideoC
 
 
 def has_alpha_beside(packet: Packet[VideoStream]) -> bool:
-    """Whether the picture's alpha is stored beside it (Matroska's ``BlockAdditional``)."""
-    beside = packet.has_sidedata("matroska_block_additional")
-    return beside and packet.stream.metadata.get("alpha_mode") == "1"
+    """Whether the picture's alpha is stored beside it (Matroska's ``BlockAdditional``).
+
+    The track says so, in one case of letters or the other; browsers also say it of recordings
+    without any.
+    """
+    if not packet.has_sidedata("matroska_block_additional"):
+        return False
+    tags = packet.stream.metadata.items()
+    return any(name.lower() == "alpha_mode" and value == "1" for name, value in tags)
 
 
 def _arm(context: CodecContext, threads: int) -> None:

@@ -110,7 +110,7 @@ class VideoEncoding:
     deinterlace: bool
     """Pictures that are marked as two fields become one progressive picture each."""
     matrix_in: str
-    """FFmpeg's name of the source's YCbCr matrix; ``gbr`` of RGB."""
+    """swscale name of the source's YCbCr matrix."""
     primaries_in: str | None
     """FFmpeg's name of the source's primaries; ``None`` where nothing is said."""
     full_range_in: bool

@@ -87,15 +87,24 @@ def chain(encoding: VideoEncoding) -> str:
 def _flattened(encoding: VideoEncoding) -> list[str]:
     """Lay the picture on white, as stills are, before anything mixes clear pixels with others.
 
-    Colour times alpha is the picture laid on black, and the negative of white is black.
+    Colour times alpha is the picture laid on black, and the negative of white is black. Where no
+    range is said, `premultiply` takes RGB for limited (FFmpeg 8.1.2).
     """
     negative = "negate=components=r+g+b"
-    scale = [":".join(["scale=flags=bicubic", *_colours_in(encoding)])]
-    return [*scale, "format=gbrap", negative, "premultiply=inplace=1", negative, "format=gbrp"]
+    scale = ":".join(["scale=flags=bicubic", *_colours_in(encoding)])
+    return [
+        scale,
+        "format=gbrap",
+        "setparams=range=full",
+        negative,
+        "premultiply=inplace=1",
+        negative,
+        "format=gbrp",
+    ]
 
 
 def _colours_in(encoding: VideoEncoding) -> list[str]:
-    """How the scaler has to read the source; RGB needs no word, and some of it is spoilt by one."""
+    """How the scaler has to read the source, if it is YCbCr."""
     matrix = _SWSCALE_MATRICES.get(encoding.matrix_in)
     if matrix is None:
         return []
