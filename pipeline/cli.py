@@ -57,9 +57,9 @@ def _run(words: list[str]) -> None:
         from preprocess import prestart  # noqa: PLC0415 - not for --help
 
         prestart()
-        import pipeline.request  # noqa: PLC0415 - while the worker starts
-        import pipeline.work  # noqa: F401, PLC0415 - as above
-    from pipeline.commands import app  # noqa: PLC0415 - after the worker was started
+        import pipeline.terminal.request  # noqa: PLC0415 - while the worker starts
+        import pipeline.terminal.work  # noqa: F401, PLC0415 - as above
+    from pipeline.terminal.commands import app  # noqa: PLC0415 - after the worker was started
 
     gc.freeze()
     gc.enable()

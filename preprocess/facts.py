@@ -157,6 +157,8 @@ class VideoTrack:
     frame_rate_from_header: Fraction | None
     readable_frames: int | None = None
     """Pictures whose bytes are inside the file; set when some are not."""
+    uniform: bool = True
+    """No picture that was looked at is announced with another size or format than the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

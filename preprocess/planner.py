@@ -50,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     picture.dynamic_range,
     picture.colour,
     picture.scan,
+    picture.uniform,
     clock.cadence,
     clock.gaps,
     clock.time_stamps,

@@ -185,15 +185,10 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
         "has_b_frames": video.has_b_frames,
         "bit_rate_bps": video.bit_rate_bps,
         "pixel_format": video.pixel_format,
+        "uniform": video.uniform,
         "bit_depth": video.bit_depth,
         "alpha": video.alpha,
-        "color_matrix": video.color_matrix,
-        "color_primaries": video.color_primaries,
-        "color_transfer": video.color_transfer,
-        "full_range": video.full_range,
-        "hdr": video.dynamic.value != "sdr",
-        "dynamic_range": video.dynamic.value,
-        "dolby_vision_profile": video.dolby_vision_profile,
+        **_colour_data(video),
         "interlaced": video.interlaced,
         "video_edit_list": video.edit.value,
         "time_base": f"{table.time_base.numerator}/{table.time_base.denominator}",
@@ -205,6 +200,18 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
         ],
         "boundaries_s": _boundaries(video),
         "window": {"pictures": len(table.pts), "at_start": table.at_start, "at_end": table.at_end},
+    }
+
+
+def _colour_data(video: VideoTrack) -> dict[str, object]:
+    return {
+        "color_matrix": video.color_matrix,
+        "color_primaries": video.color_primaries,
+        "color_transfer": video.color_transfer,
+        "full_range": video.full_range,
+        "hdr": video.dynamic.value != "sdr",
+        "dynamic_range": video.dynamic.value,
+        "dolby_vision_profile": video.dolby_vision_profile,
     }
 
 

@@ -270,6 +270,7 @@ ODD_VIDEO: Options = {
     "full_range": st.sampled_from([True, None]),
     "dynamic": st.sampled_from(list(Dynamic)),
     "interlaced": st.sampled_from([None, True]),
+    "uniform": st.just(value=False),
     "alpha": st.just(value=True),
     "edit": st.sampled_from(list(EditShape)),
     "duration_s": _SECONDS,
@@ -318,7 +319,7 @@ _ODD = {
     for field, strategy in options.items()
 }
 _FATAL = {("file", name) for name in ("kind", "supported", "fault", "encrypted")} | {
-    ("video", name) for name in ("decodable", "readable_frames", "dynamic", "interlaced")
+    ("video", name) for name in ("decodable", "readable_frames", "dynamic")
 }
 _MENDABLE: Options = {f"{p} {f}": s for (p, f), s in _ODD.items() if (p, f) not in _FATAL}
 _ANYTHING: Options = {f"{p} {f}": s for (p, f), s in _ODD.items()}

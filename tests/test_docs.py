@@ -18,8 +18,8 @@ import preprocess
 from fixtures.clips import make_clip
 from fixtures.demo import PHONE_CLIP, phone_clip
 from fixtures.spec import ClipSpec, Container
-from pipeline.commands import app
-from pipeline.work import INTERNAL, Exit
+from pipeline.terminal.commands import app
+from pipeline.terminal.work import INTERNAL, Exit
 from preprocess import FailureCode, Limits, load_profile
 
 if TYPE_CHECKING:

@@ -106,6 +106,8 @@ class _PictureCopier:
         self._delay = max(n - r for n, r in enumerate(self._ranks))
         self._codec = stream.codec_context.codec.canonical_name
         self._prefix = nal.length_size(self._codec, stream.codec_context.extradata)
+        extradata = stream.codec_context.extradata
+        self._sequences = nal.stored_sequences(self._codec, extradata)
         rate = plan.expected.frame_rate
         self._target = output.add_stream_from_template(stream)
         self._target.metadata.clear()
@@ -141,7 +143,12 @@ class _PictureCopier:
                 return  # a leading picture of the first one, left out
             msg = f"picture {n} has time stamp {packet.pts}, the index says {self._order[n]}"
             raise PlanMismatch(msg)
-        self.digests.append(nal.picture_digest(self._codec, bytes(packet), self._prefix))
+        data = bytes(packet)
+        self._sequences |= nal.sequences(self._codec, data, self._prefix)
+        if len(self._sequences) > 1:
+            msg = f"from picture {n} on the pictures have another size or format"
+            raise PlanMismatch(msg)
+        self.digests.append(nal.picture_digest(self._codec, data, self._prefix))
         packet.time_base = self._tick
         packet.pts = self._ranks[n] * self._step
         packet.dts = (n - self._delay) * self._step

@@ -98,7 +98,7 @@ def _second_fields(
     packets: Iterable[Packet[VideoStream]], extradata: bytes | None, wanted: set[int]
 ) -> set[int]:
     prefix = nal.length_size("h264", extradata)
-    sequence = _sequence_of(_parameter_sets(extradata or b"", prefix))
+    sequence = _sequence_of(nal.stored_sequences("h264", extradata))
     first: _Field | None = None
     found: set[int] = set()
     left = len(wanted)
@@ -121,14 +121,6 @@ def _second_fields(
 
 def _belong_together(first: _Field, second: _Field) -> bool:
     return first.frame_num == second.frame_num and first.bottom != second.bottom
-
-
-def _parameter_sets(extradata: bytes, prefix: int | None) -> Iterable[bytes]:
-    if prefix is None:
-        return nal.units(extradata, None)
-    # ISO/IEC 14496-15, 5.3.3.1: the first set stands behind a head of six bytes and its length.
-    length = int.from_bytes(extradata[6:8], "big")
-    return [extradata[8 : 8 + length]]
 
 
 def _sequence_of(units: Iterable[bytes]) -> _Sequence | None:

@@ -17,6 +17,7 @@ _H264_IDR = 5
 _H264_NOT_PICTURE = {7, 8, 9, 12, 13}  # parameter sets, delimiter, filler, SPS extension
 _HEVC_INSTANT = range(16, 21)  # BLA and IDR
 _HEVC_CRA = 21
+_SEQUENCES = {"h264": 7, "hevc": 33}
 _HEVC_NOT_PICTURE = {32, 33, 34, 35, 38}  # parameter sets, delimiter, filler
 
 
@@ -67,6 +68,44 @@ def sync_kind(codec: str, data: bytes, prefix: int | None) -> SyncKind:
     if codec == "hevc" and _HEVC_CRA in types:
         return SyncKind.CRA
     return SyncKind.OTHER
+
+
+def stored_sequences(codec: str, extradata: bytes | None) -> set[bytes]:
+    """The sequence parameter sets that the container holds (ISO/IEC 14496-15, 5.3.3 and 8.3.3)."""
+    prefix = length_size(codec, extradata)
+    if not extradata or prefix is None:
+        return sequences(codec, extradata or b"", None)
+    if codec == "h264":
+        return set(_sets(extradata, 6, extradata[5] & 31)[0])
+    found: set[bytes] = set()
+    place = 23
+    for _ in range(extradata[22] if len(extradata) >= place else 0):
+        if place + 3 > len(extradata):
+            break
+        kind, count = extradata[place] & 63, int.from_bytes(extradata[place + 1 : place + 3], "big")
+        units, place = _sets(extradata, place + 3, count)
+        found.update(units if kind == _SEQUENCES["hevc"] else ())
+    return found
+
+
+def _sets(data: bytes, place: int, count: int) -> tuple[list[bytes], int]:
+    """*count* units from *place* on, each behind its length; and where they end."""
+    found = []
+    for _ in range(count):
+        length = int.from_bytes(data[place : place + 2], "big")
+        found.append(data[place + 2 : place + 2 + length].rstrip(b"\0"))
+        place += 2 + length
+    return found, place
+
+
+def sequences(codec: str, data: bytes, prefix: int | None) -> set[bytes]:
+    """The sequence parameter sets in a packet: picture size, format and more."""
+    kind = _SEQUENCES.get(codec)
+    if kind is None:
+        return set()
+    return {
+        unit.rstrip(b"\0") for unit in units(data, prefix) if unit and _type(codec, unit) == kind
+    }
 
 
 def picture_digest(codec: str, data: bytes, prefix: int | None) -> str:

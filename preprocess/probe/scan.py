@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from av.audio.stream import AudioStream
+    from av.codec.context import CodecContext
     from av.packet import Packet
     from av.stream import Stream
 
@@ -100,6 +101,8 @@ class _Scan:
     at_end: bool = False
     torn: int = 0
     """Pictures whose packets end early: the file was cut inside them."""
+    parameter_sets: set[bytes] = field(default_factory=set)
+    """What key pictures say of size and format."""
     hidden: bool = False
     """FFmpeg marked pictures as hidden by an edit list."""
 
@@ -129,6 +132,7 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         has_b_frames=any(a > b for a, b in pairwise(picture.pts)),
         audio=_audio(scan, audio_stream, table) if audio_stream is not None else None,
         readable_frames=len(table.pts) - scan.torn if scan.torn else None,
+        uniform=len(scan.parameter_sets) <= 1,
         bytes_read=sum(picture.sizes) + sum(scan.sound.sizes),
     )
 
@@ -188,8 +192,12 @@ def _kind(packet: Packet[Stream]) -> SyncKind:
     context = decoder_of(packet.stream)
     if context is None or context.codec.canonical_name not in ("h264", "hevc"):
         return SyncKind.UNSEEN
+    return nal.sync_kind(*_coded(packet, context))
+
+
+def _coded(packet: Packet[Stream], context: CodecContext) -> tuple[str, bytes, int | None]:
     codec = context.codec.canonical_name
-    return nal.sync_kind(codec, bytes(packet), nal.length_size(codec, context.extradata))
+    return codec, bytes(packet), nal.length_size(codec, context.extradata)
 
 
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
@@ -238,6 +246,8 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
         return  # an alternate reference picture is never shown (RFC 6386, 9.1)
     scan.picture.add(packet)
     scan.last_gop.add(packet)
+    if packet.is_keyframe and context is not None:
+        scan.parameter_sets |= nal.sequences(*_coded(packet, context))
     scan.torn += packet.is_corrupt
     if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
         # Leading pictures of the first key picture are not decodable: its own time is zero.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -13,8 +14,8 @@ from av.container import InputContainer
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.job import ProbeRequest
-from preprocess.native import is_decodable, sound_context
-from preprocess.probe import bmff
+from preprocess.native import decoder_of, is_decodable, sound_context
+from preprocess.probe import bmff, nal
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -47,6 +48,7 @@ class TruncatedError(ValueError):
 class Source:
     """An opened input and what is asked about it."""
 
+    fd: int
     container: InputContainer
     movie: bmff.Movie | None
     """``None``: another container than MP4 and its relatives."""
@@ -68,6 +70,7 @@ class Read:
     has_b_frames: bool | None
     audio: AudioTrack | None
     readable_frames: int | None = None
+    uniform: bool = True
     bytes_read: int | None = None
 
 
@@ -147,6 +150,8 @@ def read_indexed(
         has_b_frames=any(a > b for a, b in pairwise(pts)),
         audio=audio,
         readable_frames=readable if readable < len(pts) else None,
+        uniform=track.sample_entries <= 1
+        and len(_announced(source.fd, stream, [start + sync.index for sync in table.sync])) <= 1,
         bytes_read=0,
     )
 
@@ -253,6 +258,24 @@ def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> 
     else:
         chosen = (entry for entry in entries if entry.timestamp in times)
     return all(entry.pos + entry.size <= size_bytes for entry in chosen)
+
+
+_HEAD_BYTES = 512
+"""Parameter sets stand before the picture they are for."""
+
+
+def _announced(fd: int, stream: Stream, samples: list[int]) -> set[bytes]:
+    """The parameter sets of the index and of key pictures: joined clips bring their own along."""
+    context, entries = decoder_of(stream), stream.index_entries
+    if context is None or context.codec.canonical_name not in ("h264", "hevc"):
+        return set()
+    codec, extradata = context.codec.canonical_name, context.extradata
+    prefix = nal.length_size(codec, extradata)
+    found = nal.stored_sequences(codec, extradata)
+    for entry in (entries[n] for n in samples if n < len(entries)):
+        head = os.pread(fd, min(entry.size, _HEAD_BYTES), entry.pos)
+        found |= nal.sequences(codec, head, prefix)
+    return found
 
 
 def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:

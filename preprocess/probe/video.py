@@ -140,7 +140,7 @@ def _probe_opened(
             stream = choose_video(container, movie)
             if stream is None:
                 return Probed(facts=_without_picture(facts, container), opening=opening)
-            source = tables.Source(container, movie, indexed, request)
+            source = tables.Source(fd, container, movie, indexed, request)
             facts = _measure(facts, source, stream)
     except tables.TruncatedError as error:
         fault = replace(facts, fault="input.truncated", fault_detail=str(error))
@@ -314,6 +314,7 @@ def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: boo
         frames_from_header=stream.frames or None,
         frame_rate_from_header=stream.average_rate or None,
         readable_frames=read.readable_frames,
+        uniform=read.uniform,
     )
 
 

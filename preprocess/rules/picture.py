@@ -259,6 +259,20 @@ def scan(case: Case) -> Iterable[Finding]:
         )
 
 
+def uniform(case: Case) -> Iterable[Finding]:
+    """All pictures have one size and format."""
+    if not case.video.uniform:
+        yield Change(
+            Reason(
+                rule="video.changes",
+                measured="pictures change their size or format midway",
+                limit="one size and format",
+                fix="brought to one size",
+            ),
+            Route.ENCODE,
+        )
+
+
 def codec(case: Case) -> Iterable[Finding]:
     """The picture is coded in an accepted way."""
     video, accept = case.video, case.accept

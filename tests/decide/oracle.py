@@ -261,6 +261,7 @@ def pixel_faults(facts: Facts, profile: Profile, intent: Intent) -> set[str]:
         "upright": video.orientation is not Orientation.NORMAL,
         "edits": video.edit is EditShape.COMPLEX,
         "scan": bool(video.interlaced),
+        "changes": not video.uniform,
     }
     return {name for name, outside in tests.items() if outside}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
-from pipeline.commands import app
+from pipeline.terminal.commands import app
 from preprocess import (
     FailureCode,
     ImagePlan,

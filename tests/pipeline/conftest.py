@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from fixtures.clips import make_clip
 from fixtures.spec import ClipSpec, Container, Gop, Tags, Timing
-from pipeline.commands import app
+from pipeline.terminal.commands import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

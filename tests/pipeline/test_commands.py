@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.request import Request, Task
-from pipeline.work import consider, prepare
+from pipeline.terminal.request import Request, Task
+from pipeline.terminal.work import consider, prepare
 from preprocess import Intent, Options, Status, Target, load_profile
 
 if TYPE_CHECKING:

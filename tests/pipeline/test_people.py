@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.console import console, show
-from pipeline.text import bytes_text, clean, number_text, shorten, taken_text
-from pipeline.views import results_view
+from pipeline.terminal.console import console, show
+from pipeline.terminal.text import bytes_text, clean, number_text, shorten, taken_text
+from pipeline.terminal.views import results_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable

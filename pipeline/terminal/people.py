@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline import views
-from pipeline.console import ProgressBar, console, show
+from pipeline.terminal import views
+from pipeline.terminal.console import ProgressBar, console, show
 from preprocess import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pipeline.request import Task
-    from pipeline.work import Look
+    from pipeline.terminal.request import Task
+    from pipeline.terminal.work import Look
     from preprocess import Profile, Progress, Report
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.options import bad_value
+from pipeline.terminal.options import bad_value
 from preprocess import (
     Intent,
     Mode,
@@ -19,7 +19,7 @@ from preprocess import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.options import Asked, Looking
+    from pipeline.terminal.options import Asked, Looking
 
 _PAIR = 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.text import bytes_text, clean, number_text, seconds_text
+from pipeline.terminal.text import bytes_text, clean, number_text, seconds_text
 from preprocess import facts_data
 
 if TYPE_CHECKING:

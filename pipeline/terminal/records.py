@@ -12,8 +12,8 @@ from preprocess import SCHEMA, Rejection, decision_data, facts_data, report_data
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pipeline.request import Task
-    from pipeline.work import Look
+    from pipeline.terminal.request import Task
+    from pipeline.terminal.work import Look
     from preprocess import Problem, Profile, Progress, Report
 
 Record = dict[str, object]

@@ -32,7 +32,7 @@ from preprocess import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pipeline.request import Request, Task
+    from pipeline.terminal.request import Request, Task
     from preprocess import Intent, Profile
 
 INTERNAL = "internal"

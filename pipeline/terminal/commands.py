@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline.options import Asked, Json, Looking, Telling, taking
-from pipeline.voice import voice_for
+from pipeline.terminal.options import Asked, Json, Looking, Telling, taking
+from pipeline.terminal.voice import voice_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.request import Task
-    from pipeline.work import Look
+    from pipeline.terminal.request import Task
+    from pipeline.terminal.work import Look
     from preprocess import Status
 
 app = typer.Typer(
@@ -60,7 +60,7 @@ def probe(files: list[str], asked: Looking) -> None:
     What only its header claims is marked as such. Put -- before names that start with a dash.
     """
     # These bring nearly everything; --help does without.
-    from pipeline import request, work  # noqa: PLC0415
+    from pipeline.terminal import request, work  # noqa: PLC0415
 
     call, voice = request.looking(files, asked), voice_for(asked)
 
@@ -79,7 +79,7 @@ def check(files: list[str], asked: Asked) -> None:
 
     Exit code 0: all of them; 3: not all. Put -- before names that start with a dash.
     """
-    from pipeline import request, work  # noqa: PLC0415 - as in `probe`
+    from pipeline.terminal import request, work  # noqa: PLC0415 - as in `probe`
     from preprocess import Status  # noqa: PLC0415 - as in `probe`
 
     call, voice = request.asking(files, asked), voice_for(asked)
@@ -99,7 +99,7 @@ def plan(files: list[str], asked: Asked) -> None:
     And what comes out, and what its seconds cost. Nothing is written. Put -- before names that
     start with a dash.
     """
-    from pipeline import request, work  # noqa: PLC0415 - as in `probe`
+    from pipeline.terminal import request, work  # noqa: PLC0415 - as in `probe`
 
     call, voice = request.asking(files, asked), voice_for(asked)
 
@@ -118,7 +118,7 @@ def normalize(files: list[str], asked: Asked) -> None:
     What is fine already is left alone. The result stands beside the input as <stem>.ready.mp4,
     with a receipt; inputs are never written to. Put -- before names that start with a dash.
     """
-    from pipeline import request, work  # noqa: PLC0415 - as in `probe`
+    from pipeline.terminal import request, work  # noqa: PLC0415 - as in `probe`
 
     call, voice = request.asking(files, asked), voice_for(asked)
     results = []
@@ -151,12 +151,12 @@ def show_profile(
     json: Json = False,
 ) -> None:
     """Show every limit of a profile, and who says so."""
-    from pipeline.request import profile_for  # noqa: PLC0415 - as in `probe`
+    from pipeline.terminal.request import profile_for  # noqa: PLC0415 - as in `probe`
 
     voice_for(Telling(json=json)).described(profile_for(name, "NAME"))
 
 
 def _exit(statuses: Iterable[Status | None]) -> NoReturn:
-    from pipeline.work import exit_code  # noqa: PLC0415 - as in `probe`
+    from pipeline.terminal.work import exit_code  # noqa: PLC0415 - as in `probe`
 
     raise typer.Exit(exit_code(statuses))

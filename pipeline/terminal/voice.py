@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from pipeline.options import Telling
-    from pipeline.request import Task
-    from pipeline.work import Look
+    from pipeline.terminal.options import Telling
+    from pipeline.terminal.request import Task
+    from pipeline.terminal.work import Look
     from preprocess import Profile, Progress, Report
 
 
@@ -47,9 +47,9 @@ class Voice(Protocol):
 def voice_for(telling: Telling) -> Voice:
     """The voice that was asked for. Each brings its own modules; Rich is not for programs."""
     if telling.json:
-        from pipeline.records import JsonVoice  # noqa: PLC0415 - see above
+        from pipeline.terminal.records import JsonVoice  # noqa: PLC0415 - see above
 
         return JsonVoice()
-    from pipeline.people import PeopleVoice  # noqa: PLC0415 - see above
+    from pipeline.terminal.people import PeopleVoice  # noqa: PLC0415 - see above
 
     return PeopleVoice(verbose=telling.verbose)

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from pipeline.text import clean, shorten
+from pipeline.terminal.text import clean, shorten
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, get_type_hints
 
 import typer
 
-from pipeline.text import clean
+from pipeline.terminal.text import clean
 from preprocess import (
     AudioChoice,
     Fit,

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.facts_view import fact_lines
-from pipeline.text import clean, clean_lines, number_text, seconds_text, taken_text
+from pipeline.terminal.facts_view import fact_lines
+from pipeline.terminal.text import clean, clean_lines, number_text, seconds_text, taken_text
 from preprocess import ClipPlan, ImagePlan, Plan, Reason, Report, Route, Status
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from pipeline.request import Task
-    from pipeline.work import Look
+    from pipeline.terminal.request import Task
+    from pipeline.terminal.work import Look
     from preprocess import Facts, Price, Problem, Profile
 
 _ROUTES = {
