@@ -17,14 +17,12 @@ from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, profile_of, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
 from preprocess.pixels import DAMAGE, open_image
-from preprocess.plan import JPEG_QUALITIES, Route
+from preprocess.plan import BLUR_SHARE, JPEG_QUALITIES, Route
 from preprocess.probe import jpeg, png
 
 if TYPE_CHECKING:
     from preprocess.plan import ImageEncoding, ImagePlan
 
-_BLUR_SHARE = 0.04
-"""Radius of the blur behind a padded picture, as part of the canvas."""
 _GRAVITIES = {
     Gravity.CENTRE: (0.5, 0.5),
     Gravity.NORTH: (0.5, 0.0),
@@ -166,7 +164,7 @@ def _backdrop(source: _Source, encoding: ImageEncoding) -> Image.Image:
         return Image.new("RGB", (canvas.width, canvas.height))
     small = Size(max(1, canvas.width // 4), max(1, canvas.height // 4))
     cover = resized(source.image, small, _covering(source.image, canvas), threads=1)
-    radius = max(1.0, _BLUR_SHARE * max(small.width, small.height))
+    radius = max(1.0, BLUR_SHARE * max(small.width, small.height))
     blurred = in_srgb(cover, source.profile).filter(ImageFilter.GaussianBlur(radius))
     return blurred.resize((canvas.width, canvas.height), Image.Resampling.BICUBIC)
 
