@@ -27,8 +27,7 @@ from preprocess.facts import (
 from preprocess.intent import WindowKind
 from preprocess.job import Animation, Probed
 from preprocess.native import MAX_PIXELS, MEANT_S, UNMEANT_S
-from preprocess.probe import bmff, gif, png
-from preprocess.probe.survey import webp_delays
+from preprocess.probe import bmff, gif, png, webp
 from preprocess.probe.tables import LOOK_AHEAD_S, MAX_PICTURES
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _delays(fd: int, container: str, size: int) -> Iterator[tuple[Fraction, int]
     if container == "png":
         return ((frame.delay_s, frame.size) for frame in png.frames(fd))
     if container == "webp":
-        return webp_delays(fd)
+        return webp.delays(fd)
     return _avif_delays(fd, size)
 
 

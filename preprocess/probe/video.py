@@ -31,7 +31,7 @@ from preprocess.native import (
     seek_before,
     video_stream,
 )
-from preprocess.probe import animation, bmff, fields, nal, scan, tables
+from preprocess.probe import bmff, fields, nal, scan, tables
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
 from preprocess.probe.private import private_topic
@@ -95,9 +95,9 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
 
 def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeRequest) -> Probed:
     """A still image, or an animated one, which is also a clip."""
-    from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
+    from preprocess.probe import animation, still  # noqa: PLC0415 - Pillow is for images only
 
-    facts = probe_image(fd, facts)
+    facts = still.probe_image(fd, facts)
     if facts.image is None or not facts.image.animated:
         return Probed(facts=facts, opening=None)
     problem = animation.too_large(facts.image)

@@ -60,6 +60,14 @@ def test_a_cut_file_is_truncated(container: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("container", moving.FORMATS)
+def test_what_follows_the_file_is_no_part_of_it(container: str, tmp_path: Path) -> None:
+    source = moving.animation(tmp_path / "a", container, 25, 100)
+    source.write_bytes(source.read_bytes() + b"\xff\xd8 more" * 20)
+
+    assert isinstance(plan_file(source), ClipPlan)
+
+
+@pytest.mark.parametrize("container", moving.FORMATS)
 def test_a_spoilt_picture_is_no_success(container: str, tmp_path: Path) -> None:
     """A clip may not lack pictures, or show half of one, and nobody is told."""
     source = moving.animation(tmp_path / "a", container, 25, 100)
