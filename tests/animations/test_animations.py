@@ -5,6 +5,7 @@ Results are read by the ffmpeg binary, which took no part in making them.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,18 @@ def test_the_role_says_whether_it_is_a_clip_or_its_first_picture(
     assert numbers(report) == [0]
     with Image.open(report.output) as image:
         assert not getattr(image, "is_animated", False)
+
+
+@pytest.mark.parametrize(("mode", "role"), [(None, "edit_video"), (Mode.I2V_FIRST, "first_frame")])
+def test_the_receipt_says_what_it_was_used_as(mode: Mode | None, role: str, tmp_path: Path) -> None:
+    report = made(moving.animation(tmp_path / "a", "gif", 25, 80), mode=mode)
+    assert report.receipt is not None
+    receipt = json.loads(report.receipt.read_text())
+
+    assert receipt["intent"]["role"] == role
+    assert receipt["facts"]["animated"] is True
+    assert receipt["facts"]["kind"] == "image"
+    assert (receipt["facts"]["frames"], receipt["facts"]["frame_rate"]) == (25, "25/2")
 
 
 @pytest.mark.parametrize("container", moving.FORMATS)

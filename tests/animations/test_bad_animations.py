@@ -16,7 +16,6 @@ from PIL import Image
 from preprocess import (
     ClipPlan,
     ImagePlan,
-    InputRejected,
     Intent,
     Mode,
     Rejection,
@@ -162,12 +161,6 @@ def test_gif_blocks_of_any_bytes_are_read_to_an_end(tail: bytes) -> None:
             os.close(fd)
 
     assert 1 <= found.whole <= 51
-
-
-def test_an_animation_that_is_too_short_is_told_both_ways_out(tmp_path: Path) -> None:
-    source = moving.animation(tmp_path / "a", "gif", 5, 100)
-    with pytest.raises(InputRejected, match="--short loop, or --mode i2v_first"):
-        raise InputRejected(plan_file(source).reasons)
 
 
 def test_a_still_in_an_animated_container_stays_a_still(tmp_path: Path) -> None:
