@@ -120,6 +120,7 @@ def video_encoding(
         crop=rescaled(picture.crop, video.displayed, oriented) if picture.crop else None,
         scaled=picture.scaled,
         canvas=picture.canvas,
+        blur=picture.blur,
         frame_rate=rate,
         writes=chosen.writes,
         deinterlace=bool(video.interlaced),

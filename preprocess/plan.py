@@ -117,6 +117,8 @@ class VideoEncoding:
     """Size of the picture inside the result."""
     canvas: Size
     """Size of the result; larger than ``scaled`` where it is padded."""
+    blur: bool
+    """Padded with a blurred copy of the picture instead of black."""
     frame_rate: Fraction
     writes: tuple[int, ...]
     """How often each source picture is written, in display order."""
@@ -128,7 +130,7 @@ class VideoEncoding:
     """What goes through a 3D LUT; ``None`` where colours stay as they are."""
     full_range_in: bool
     flatten: bool
-    """Transparency is laid on black."""
+    """Transparency is laid on white, as of still images."""
     crf: float
     preset: str
     level: str
@@ -139,6 +141,8 @@ class VideoEncoding:
     """Longest GOP, in pictures."""
 
 
+BLUR_SHARE = 0.04
+"""Standard deviation of the blur behind a padded picture, as part of the canvas's longer side."""
 JPEG_QUALITIES = (95, 90, 85, 80, 70, 60)
 """Of images, with full chroma: the first that meets the byte cap; below 60 blocks are seen."""
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 from PIL import Image, ImageCms, ImageFilter, ImageMath
 
-from preprocess import tonemap
+from preprocess import icc, tonemap
 from preprocess.engines.failures import PlanMismatch
 from preprocess.pixels import DAMAGE
 from preprocess.plan import Colours
@@ -17,6 +17,14 @@ BACKGROUND = (255, 255, 255)
 """What transparency is laid on."""
 _SRGB = ImageCms.createProfile("sRGB")
 SRGB_PROFILE = ImageCms.ImageCmsProfile(_SRGB).tobytes()
+
+
+def profile_of(image: Image.Image, stated: tuple[str | None, str | None]) -> bytes | None:
+    """What the colours go through: the profile in the file, or one for what it states."""
+    if image.mode == "LAB":
+        return None  # converted from what it is, whatever the profile
+    embedded: bytes | None = image.info.get("icc_profile")
+    return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
 
 
 def resizable(image: Image.Image) -> Image.Image:

@@ -24,6 +24,7 @@ from preprocess.job import Opening, Probed
 from preprocess.native import (
     MAX_STREAMS,
     arm_decoder,
+    has_alpha_beside,
     is_decodable,
     open_input,
     picture_context,
@@ -76,9 +77,7 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
         bytes_read=len(head),
     )
     if sniffed.kind is Kind.IMAGE and sniffed.container is not None:
-        from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
-
-        return Probed(facts=probe_image(fd, facts), opening=None)
+        return _probe_picture(fd, facts, sniffed, request)
     if not sniffed.supported:
         return Probed(facts=facts, opening=None)
     movie = None
@@ -94,6 +93,26 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
             fault = replace(facts, fault="input.streams", fault_detail=detail)
             return Probed(facts=fault, opening=None)
     return _probe_opened(fd, facts, sniffed, movie, request)
+
+
+def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeRequest) -> Probed:
+    """A still image, or an animated one, which is also a clip."""
+    from preprocess.probe import animation, still  # noqa: PLC0415 - Pillow is for images only
+
+    facts = still.probe_image(fd, facts)
+    if facts.image is None or not facts.image.animated:
+        return Probed(facts=facts, opening=None)
+    problem = animation.too_large(facts.image)
+    if problem is not None:
+        fault = replace(facts, fault="input.pixels", fault_detail=problem)
+        return Probed(facts=fault, opening=None)
+    try:
+        if animation.needs_pillow(fd, facts.image, facts.container or ""):
+            return animation.probe_animation(fd, facts, request)
+        return animation.completed(fd, _probe_opened(fd, facts, sniffed, None, request))
+    except (*_DAMAGE, BoxError) as error:
+        fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
+        return Probed(facts=fault, opening=None)
 
 
 def _with_movie(facts: Facts, movie: bmff.Movie) -> Facts:
@@ -418,7 +437,7 @@ def _after_first_picture(
     video: VideoTrack, source: tables.Source, stream: VideoStream, read: tables.Read
 ) -> VideoTrack:
     """Decode one picture; the open decoder then knows what the headers left out."""
-    frame = _first_frame(source, video)
+    frame, alpha = _first_frame(source, video)
     if frame is None:
         return video
     seen = replace(_video_track(stream, source, read, beside(frame)), table=video.table)
@@ -426,6 +445,7 @@ def _after_first_picture(
     orientation = turned or seen.orientation
     return replace(
         seen,
+        alpha=seen.alpha or alpha,
         interlaced=bool(frame.interlaced_frame),
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
@@ -452,17 +472,20 @@ _LOOK_PACKETS = 300
 """A decodable stream shows its first picture well within this many packets."""
 
 
-def _first_frame(source: tables.Source, video: VideoTrack) -> av.VideoFrame | None:
+def _first_frame(source: tables.Source, video: VideoTrack) -> tuple[av.VideoFrame | None, bool]:
+    """The first picture, and whether its alpha is stored beside it."""
+    alpha = False
     stream = video_stream(source.container, video.stream)
     arm_decoder(stream, 1)
     source.container.seek(min(video.table.pts), stream=stream, backward=True)
     for count, packet in enumerate(source.container.demux(stream)):
+        alpha = alpha or has_alpha_beside(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
             continue  # a stream cut in mid-GOP starts with pictures nobody can decode
         if frames:
-            return frames[0]
+            return frames[0], alpha
         if count > _LOOK_PACKETS:
             break
-    return None
+    return None, alpha

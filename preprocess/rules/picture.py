@@ -109,27 +109,10 @@ def shape(case: Case) -> Iterable[Finding]:
         unit="width/height",
         fix=f"{_FITTED[case.intent.wanted_fit]} to {float(wanted):.3f}",
     )
-    if case.intent.wanted_fit is Fit.BLUR:
-        yield Obstacle(
-            _unsupported(reason, "blurred padding is not available yet; use pad or crop")
-        )
-    else:
-        yield Change(reason, Route.ENCODE)
+    yield Change(reason, Route.ENCODE)
 
 
-_FITTED = {Fit.CROP: "cropped", Fit.PAD: "padded", Fit.BLUR: "padded"}
-
-
-def _unsupported(reason: Reason, fix: str) -> Reason:
-    return Reason(
-        rule=reason.rule,
-        measured=reason.measured,
-        limit=reason.limit,
-        value=reason.value,
-        limit_value=reason.limit_value,
-        unit=reason.unit,
-        fix=fix,
-    )
+_FITTED = {Fit.CROP: "cropped", Fit.PAD: "padded with black", Fit.BLUR: "padded, blurred,"}
 
 
 def area(case: Case) -> Iterable[Finding]:
@@ -316,7 +299,7 @@ def codec(case: Case) -> Iterable[Finding]:
                 rule="video.alpha",
                 measured="transparency",
                 limit="opaque",
-                fix="flattened on black",
+                fix="laid on white",
             ),
             Route.ENCODE,
         )

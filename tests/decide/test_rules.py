@@ -207,12 +207,15 @@ def test_a_shape_that_was_asked_for_is_made(ratio: str, rule: str | None) -> Non
     assert route_of(clip(10), intent) == (Route.ENCODE if rule else Route.KEEP)
 
 
-def test_blurred_padding_is_named_as_missing() -> None:
-    intent = Intent(ratio="1:1", fit=Fit.BLUR)
+@pytest.mark.parametrize("fit", [Fit.PAD, Fit.BLUR])
+def test_only_another_shape_is_padded(fit: Fit) -> None:
+    plan = decide(clip(10), PROFILE, Intent(ratio="1:1", fit=fit))
 
-    assert rules(decide(clip(10), PROFILE, intent)) == {"video.ratio"}
-    assert route_of(clip(10), intent) is REJECTED
-    assert route_of(clip(10), Intent(fit=Fit.BLUR)) == Route.KEEP
+    assert rules(plan) == {"video.ratio"}
+    assert isinstance(plan, ClipPlan)
+    assert plan.encoding is not None
+    assert plan.encoding.blur is (fit is Fit.BLUR)
+    assert route_of(clip(10), Intent(fit=fit)) == Route.KEEP
 
 
 # --- time ----------------------------------------------------------------------------------------
