@@ -27,6 +27,8 @@ class Dynamic(StrEnum):
     SDR = "sdr"
     PQ = "pq"
     HLG = "hlg"
+    DOLBY_VISION = "dolby_vision"
+    """Without a picture that anything but Dolby Vision can show: profile 5, for one."""
 
 
 class SyncKind(StrEnum):
@@ -94,6 +96,8 @@ class PictureTable:
     """Ticks for which the last shown picture stays."""
     origin_pts: int
     """pts of the first shown picture of the stream: zero of all windows."""
+    pauses: bool = False
+    """The last picture stays for ``last_duration``, however long: animated images mean it."""
     shown_from: int | None = None
     """An edit list hides pictures before this pts."""
     shown_until: int | None = None
@@ -265,11 +269,13 @@ class Facts:
     supported: bool
     """The container is on the list of those we open."""
     fault: str | None = None
-    """Why nothing more is known: ``input.corrupt``, ``input.truncated`` …"""
+    """Why nothing more is known: ``input.corrupt``, ``input.truncated`` …; of an animation whose
+    ``image`` is known, why it is no clip."""
     fault_detail: str | None = None
     brands: tuple[str, ...] = ()
     index: IndexPlace = IndexPlace.NONE
     video: VideoTrack | None = None
+    """Of an animated image too, beside ``image``."""
     audio: AudioTrack | None = None
     image: StillImage | None = None
     streams: tuple[StreamFacts, ...] = ()

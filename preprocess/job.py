@@ -34,11 +34,22 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Animation:
+    """An animated image whose pictures Pillow gives; FFmpeg is not asked."""
+
+    container: str
+    convert: bool
+    """Its colours are no sRGB: they go through its ICC profile, or one for what is stated."""
+    primaries: str | None
+    transfer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
     """What a probe found, with how the file has to be opened again."""
 
     facts: Facts
-    opening: Opening | None
+    opening: Opening | Animation | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +57,7 @@ class ExecuteRequest:
     """A plan and all an engine needs beside the descriptor of the source."""
 
     plan: ClipPlan
-    opening: Opening
+    opening: Opening | Animation
     audio_offset_s: Fraction
     threads: int
     path: str

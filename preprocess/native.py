@@ -15,7 +15,7 @@ import av
 import av.logging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
@@ -40,6 +40,7 @@ VIDEO_DECODERS = frozenset(
         *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
         *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1"),
         *("theora", "prores", "dnxhd", "dvvideo", "mjpeg", "png", "rawvideo"),
+        *("gif", "apng", "qtrle", "libvpx", "libvpx-vp9"),
     }
 )
 AUDIO_DECODERS = frozenset(
@@ -52,6 +53,10 @@ AUDIO_DECODERS = frozenset(
         *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
     }
 )
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""FFmpeg's own decoders of these leave out the alpha that Matroska stores beside the picture
+(8.1.2). Others of libvpx have had holes (CVE-2023-5217 and 2024-5197, closed in 1.13.1 and 1.14.1;
+the wheel has 1.16.0), so it sees only streams that have alpha, in the worker as all else."""
 _DECODERS = ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS))
 _CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": _DECODERS}
 
@@ -65,6 +70,12 @@ _SCANNED_PROBING = {
     "max_probe_packets": "500",
     "fpsprobesize": "20",
 }
+
+
+UNMEANT_S, MEANT_S = Fraction(1, 100), Fraction(1, 10)
+"""Animated images: delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari."""
+# Delays under 1/99 s become 1/10 s.
+_APNG_TIMES = {"max_fps": "99", "default_fps": "10"}
 
 
 @contextmanager
@@ -85,6 +96,8 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
     }
     if opening.demuxer == "mov":
         options["ignore_editlist"] = "1" if opening.ignore_edits else "0"
+    elif opening.demuxer == "apng":
+        options.update(_APNG_TIMES)
     container = av.open(
         "fd:",
         mode="r",
@@ -97,6 +110,26 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
         yield container
     finally:
         container.close()
+
+
+def demuxed(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+    """The packets of *streams*; those of a GIF at the times at which browsers show them."""
+    clock = 0
+    for packet in container.demux(*streams):
+        if packet.size and container.format.name == "gif":
+            clock = _retime(packet, clock)
+        yield packet
+
+
+def _retime(packet: Packet[Stream], clock: int) -> int:
+    """Move *packet* to *clock*, with the delay browsers give it; when the next one comes.
+
+    FFmpeg's parser gives 10 ms as they are, whatever the demuxer's ``min_delay`` says (8.1.2).
+    """
+    tick, shown = tick_s(packet.stream), packet.duration or 0
+    packet.duration = shown if shown * tick > UNMEANT_S else int(MEANT_S / tick)
+    packet.pts = packet.dts = 0 if packet.is_keyframe else clock  # only the first picture is one
+    return packet.pts + packet.duration
 
 
 _SEEK_MARGINS_S = (2, 10, None)
@@ -188,7 +221,32 @@ def is_decodable(stream: Stream) -> bool:
 
 def arm_decoder(stream: Stream, threads: int) -> None:
     """Set the limits and thread count of *stream*'s decoder; to be called before it opens."""
+    _arm(stream.codec_context, threads)
+
+
+def picture_decoder(stream: VideoStream, threads: int, *, alpha: bool) -> VideoCodecContext:
+    """The decoder of a picture track, armed; with *alpha* one that gives transparency."""
     context = stream.codec_context
+    name = _ALPHA_DECODERS.get(context.name) if alpha else None
+    if name is not None:
+        context = av.Codec(name, "r").create("video")
+    _arm(context, threads)
+    return context
+
+
+def has_alpha_beside(packet: Packet[VideoStream]) -> bool:
+    """Whether the picture's alpha is stored beside it (Matroska's ``BlockAdditional``).
+
+    The track says so, in one case of letters or the other; browsers also say it of recordings
+    without any.
+    """
+    if not packet.has_sidedata("matroska_block_additional"):
+        return False
+    tags = packet.stream.metadata.items()
+    return any(name.lower() == "alpha_mode" and value == "1" for name, value in tags)
+
+
+def _arm(context: CodecContext, threads: int) -> None:
     context.options = dict(_CODEC_OPTIONS)
     context.thread_count = threads
     context.thread_type = "AUTO" if threads > 1 else "NONE"

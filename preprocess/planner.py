@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from preprocess.encoding import video_encoding
 from preprocess.image_planner import decide_image
-from preprocess.intent import Intent, Short
+from preprocess.intent import VIDEO_ROLES, Intent, Short
 from preprocess.plan import (
     AudioAction,
     AudioPlan,
@@ -76,7 +76,7 @@ def decide(
 
     *at_least* excludes cheaper routes, after one of them failed its verification.
     """
-    if facts.image is not None and facts.fault is None:
+    if _is_still(facts, intent):
         return decide_image(facts, profile, intent, at_least=at_least)
     objections = file.input_objections(facts)
     if facts.video is None or facts.fault is not None:
@@ -96,6 +96,16 @@ def decide(
         return Rejection(reasons=_unique(objections))
     reasons = _unique(change.reason for change in changes)
     return _plan(case, profile, route, reasons)
+
+
+def _is_still(facts: Facts, intent: Intent) -> bool:
+    """Whether the file is used as one picture: an animation is, where an image is asked for."""
+    if facts.image is None:
+        return False
+    if not facts.image.animated:
+        return facts.fault is None
+    unknown = facts.video is None and facts.fault is None
+    return unknown or intent.wanted_role not in VIDEO_ROLES
 
 
 def _case(facts: Facts, profile: Profile, intent: Intent) -> Case:

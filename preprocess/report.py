@@ -94,8 +94,7 @@ def facts_data(facts: Facts) -> dict[str, object]:
         "brands": list(facts.brands),
         "index": facts.index.value,
         "encrypted": facts.encrypted,
-        **_video_data(video),
-        **(_image_data(facts.image) if facts.image else {}),
+        **_picture_data(facts),
         **_audio_data(audio),
         "streams": [
             {
@@ -116,6 +115,13 @@ def facts_data(facts: Facts) -> dict[str, object]:
         },
         "bytes_read": facts.bytes_read,
     }
+
+
+def _picture_data(facts: Facts) -> dict[str, object]:
+    """Of an animation what holds for all its pictures goes before what holds for the first."""
+    image = _image_data(facts.image) if facts.image else {}
+    video = _video_data(facts.video)
+    return {**image, **video} if facts.video else {**video, **image}
 
 
 def _image_data(image: StillImage) -> dict[str, object]:

@@ -45,7 +45,7 @@ def read_back(fd: int, request: VerifyRequest, threads: int) -> Measured:
         ),
     )
     facts = probed.facts
-    if probed.opening is None or facts.video is None:
+    if not isinstance(probed.opening, Opening) or facts.video is None:
         return Measured(facts=facts, picture_digests=(), sound_digests=(), decoded=0, to_decode=1)
     pictures, sounds = _digests(fd, probed.opening, facts) if request.copied else ((), ())
     decoded, to_decode = _decode(fd, probed.opening, facts, request, threads)

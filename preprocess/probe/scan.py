@@ -13,7 +13,7 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import decoder_of, sound_context, tick_s
+from preprocess.native import decoder_of, demuxed, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
 from preprocess.probe.sound_index import frame_samples
@@ -44,6 +44,8 @@ _DECODE_TIMES = {"avi", "asf"}
 """Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
 delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
 Players show the first picture at its own time."""
+_PAUSING = {"gif", "apng"}
+"""Containers whose last picture can stay longer than the others, and says so."""
 _QUIET_PACKETS = 4000
 """Sound packets read after the picture has passed the window's end, while sound still lags."""
 
@@ -123,7 +125,7 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     picture = scan.picture
     if scan.at_end and not scan.torn and source.container.format.name in _UNSIZED:
         scan.torn += scan.last_gop.ends_torn()
-    table = _table(scan, stream)
+    table = _table(scan, stream, pauses=source.container.format.name in _PAUSING)
     whole = scan.at_start and scan.at_end
     end = max(picture.pts, default=0) + table.last_duration
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
@@ -192,7 +194,7 @@ def _has_odd_edits(source: Source) -> bool:
     return source.movie is not None and not source.movie.has_simple_edits
 
 
-def _table(scan: _Scan, stream: Stream) -> PictureTable:
+def _table(scan: _Scan, stream: Stream, *, pauses: bool) -> PictureTable:
     picture = scan.picture
     start = picture.keys[0] if picture.keys else 0
     return PictureTable(
@@ -205,10 +207,16 @@ def _table(scan: _Scan, stream: Stream) -> PictureTable:
         ),
         at_start=scan.at_start and start == 0,
         at_end=scan.at_end,
-        last_duration=picture.usual_duration(),
+        last_duration=_stay(picture) if pauses else picture.usual_duration(),
         origin_pts=scan.origin or 0,
+        pauses=pauses and scan.at_end,
         exact_pts=picture.exact,
     )
+
+
+def _stay(picture: _Seen) -> int:
+    """How long the last picture says it stays."""
+    return picture.durations[-1] if picture.durations else 0
 
 
 def _kind(packet: Packet[Stream]) -> SyncKind:
@@ -224,7 +232,7 @@ def _coded(packet: Packet[Stream], context: CodecContext) -> tuple[str, bytes, i
 
 
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
-    for packet in source.container.demux(streams):
+    for packet in demuxed(source.container, streams):
         if packet.size:  # a flush packet; packets without dts can be key pictures (PyAV #1917)
             yield packet
 

@@ -18,7 +18,7 @@ class Sniffed:
     kind: Kind
     container: str | None
     demuxer: str | None
-    """FFmpeg demuxer that alone may open it; ``None``: nothing is opened."""
+    """FFmpeg demuxer that alone may open it, of images where they move; ``None``: none may."""
     description: str
 
     @property
@@ -55,10 +55,10 @@ _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
     ),
     (0, b"OggS", Sniffed(Kind.VIDEO, "ogg", "ogg", "Ogg media")),
     (0, bytes.fromhex("060e2b34020501010d0102"), Sniffed(Kind.VIDEO, "mxf", "mxf", "MXF video")),
-    (0, b"\x89PNG\r\n\x1a\n", Sniffed(Kind.IMAGE, "png", None, "PNG image")),
+    (0, b"\x89PNG\r\n\x1a\n", Sniffed(Kind.IMAGE, "png", "apng", "PNG image")),
     (0, b"\xff\xd8\xff", Sniffed(Kind.IMAGE, "jpeg", None, "JPEG image")),
-    (0, b"GIF87a", Sniffed(Kind.IMAGE, "gif", None, "GIF image")),
-    (0, b"GIF89a", Sniffed(Kind.IMAGE, "gif", None, "GIF image")),
+    (0, b"GIF87a", Sniffed(Kind.IMAGE, "gif", "gif", "GIF image")),
+    (0, b"GIF89a", Sniffed(Kind.IMAGE, "gif", "gif", "GIF image")),
     (0, b"II*\x00", Sniffed(Kind.IMAGE, "tiff", None, "TIFF image")),
     (0, b"MM\x00*", Sniffed(Kind.IMAGE, "tiff", None, "TIFF image")),
     (0, b"8BPS", Sniffed(Kind.IMAGE, None, None, "Photoshop document")),

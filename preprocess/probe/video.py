@@ -24,6 +24,7 @@ from preprocess.job import Opening, Probed
 from preprocess.native import (
     MAX_STREAMS,
     arm_decoder,
+    has_alpha_beside,
     is_decodable,
     open_input,
     picture_context,
@@ -33,7 +34,7 @@ from preprocess.native import (
 )
 from preprocess.probe import bmff, fields, nal, scan, tables
 from preprocess.probe.boxes import BoxError
-from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
+from preprocess.probe.colours import Seen, beside, settle
 from preprocess.probe.private import private_topic
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
@@ -76,9 +77,7 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
         bytes_read=len(head),
     )
     if sniffed.kind is Kind.IMAGE and sniffed.container is not None:
-        from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
-
-        return Probed(facts=probe_image(fd, facts), opening=None)
+        return _probe_picture(fd, facts, sniffed, request)
     if not sniffed.supported:
         return Probed(facts=facts, opening=None)
     movie = None
@@ -94,6 +93,26 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
             fault = replace(facts, fault="input.streams", fault_detail=detail)
             return Probed(facts=fault, opening=None)
     return _probe_opened(fd, facts, sniffed, movie, request)
+
+
+def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeRequest) -> Probed:
+    """A still image, or an animated one, which is also a clip."""
+    from preprocess.probe import animation, still  # noqa: PLC0415 - Pillow is for images only
+
+    facts = still.probe_image(fd, facts)
+    if facts.image is None or not facts.image.animated:
+        return Probed(facts=facts, opening=None)
+    problem = animation.too_large(facts.image)
+    if problem is not None:
+        fault = replace(facts, fault="input.pixels", fault_detail=problem)
+        return Probed(facts=fault, opening=None)
+    try:
+        if animation.needs_pillow(fd, facts.image, facts.container or ""):
+            return animation.probe_animation(fd, facts, request)
+        return animation.completed(fd, _probe_opened(fd, facts, sniffed, None, request))
+    except (*_DAMAGE, BoxError) as error:
+        fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
+        return Probed(facts=fault, opening=None)
 
 
 def _with_movie(facts: Facts, movie: bmff.Movie) -> Facts:
@@ -257,7 +276,7 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
     if context is None:
         video = _unknown_video(stream, source, read)
     else:
-        video = _inspect_syncs(_video_track(stream, source, read), source, stream)
+        video = _inspect_syncs(_video_track(stream, source, read, Seen()), source, stream)
         if _leaves_questions(video, source):
             video = _after_first_picture(video, source, stream, read)
         if video.interlaced and video.codec == "h264":
@@ -317,13 +336,17 @@ def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: boo
     )
 
 
-def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) -> VideoTrack:
+def _video_track(
+    stream: VideoStream, source: tables.Source, read: tables.Read, seen: Seen
+) -> VideoTrack:
     context = stream.codec_context
     track = _movie_track(source, stream)
+    dolby = track.dolby_vision if track else None
+    points = context.color_primaries, context.color_trc, context.colorspace
+    colours = settle(points, track.colour_points if track else None, dolby, seen)
     coded = Size(context.width or 0, context.height or 0)
     orientation = track.orientation if track else Orientation.NORMAL
     sample_aspect = _sample_aspect(stream)
-    transfer = TRANSFERS.get(context.color_trc)
     pixel_format = context.pix_fmt
     details = av.VideoFormat(pixel_format) if pixel_format else None
     base = _video(stream, read, codec=context.codec.canonical_name, decodable=is_decodable(stream))
@@ -338,12 +361,12 @@ def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) 
         pixel_format=pixel_format,
         bit_depth=max((c.bits for c in details.components), default=8) if details else None,
         alpha=bool(details and _has_alpha(details)),
-        color_matrix=MATRICES.get(context.colorspace),
-        color_primaries=PRIMARIES.get(context.color_primaries),
-        color_transfer=transfer,
+        color_matrix=colours.matrix,
+        color_primaries=colours.primaries,
+        color_transfer=colours.transfer,
         full_range=_full_range(context.color_range, pixel_format),
-        dynamic=DYNAMICS.get(transfer or "", Dynamic.SDR),
-        dolby_vision_profile=track.dolby_vision_profile if track else None,
+        dynamic=colours.dynamic,
+        dolby_vision_profile=dolby.profile if dolby else None,
         interlaced=_interlaced(context.field_order),
     )
 
@@ -403,7 +426,8 @@ def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: VideoStream
 def _leaves_questions(video: VideoTrack, source: tables.Source) -> bool:
     """Whether headers leave a question open that changes the plan."""
     unsure_scan = video.interlaced is None and video.codec in _INTERLACED_CODECS
-    unsure_dynamic = video.color_transfer is None and (video.bit_depth or 8) > 8  # noqa: PLR2004
+    # Only the decoder knows what an AV1 stream says of its colours, and what metadata come with it.
+    unsure_dynamic = (video.bit_depth or 8) > 8 or video.dynamic is not Dynamic.SDR  # noqa: PLR2004
     unsure_turn = source.movie is None
     unsure_format = video.pixel_format is None
     return video.decodable and (unsure_scan or unsure_dynamic or unsure_turn or unsure_format)
@@ -413,14 +437,15 @@ def _after_first_picture(
     video: VideoTrack, source: tables.Source, stream: VideoStream, read: tables.Read
 ) -> VideoTrack:
     """Decode one picture; the open decoder then knows what the headers left out."""
-    frame = _first_frame(source, video)
+    frame, alpha = _first_frame(source, video)
     if frame is None:
         return video
-    seen = replace(_video_track(stream, source, read), table=video.table)
+    seen = replace(_video_track(stream, source, read, beside(frame)), table=video.table)
     turned = _TURNS.get(frame.rotation % 360) if source.movie is None else seen.orientation
     orientation = turned or seen.orientation
     return replace(
         seen,
+        alpha=seen.alpha or alpha,
         interlaced=bool(frame.interlaced_frame),
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
@@ -447,17 +472,20 @@ _LOOK_PACKETS = 300
 """A decodable stream shows its first picture well within this many packets."""
 
 
-def _first_frame(source: tables.Source, video: VideoTrack) -> av.VideoFrame | None:
+def _first_frame(source: tables.Source, video: VideoTrack) -> tuple[av.VideoFrame | None, bool]:
+    """The first picture, and whether its alpha is stored beside it."""
+    alpha = False
     stream = video_stream(source.container, video.stream)
     arm_decoder(stream, 1)
     source.container.seek(min(video.table.pts), stream=stream, backward=True)
     for count, packet in enumerate(source.container.demux(stream)):
+        alpha = alpha or has_alpha_beside(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
             continue  # a stream cut in mid-GOP starts with pictures nobody can decode
         if frames:
-            return frames[0]
+            return frames[0], alpha
         if count > _LOOK_PACKETS:
             break
-    return None
+    return None, alpha

@@ -25,6 +25,7 @@ from preprocess.job import (
     ExecuteRequest,
     ImageMeasured,
     ImageRequest,
+    Opening,
     ProbeRequest,
     VerifyRequest,
 )
@@ -61,6 +62,7 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
                 progress=progress,
             )
         else:
+            assert isinstance(request.opening, Opening)  # noqa: S101 - of images nothing is copied
             outcome = copy_packets(
                 fds[0],
                 request.opening,
