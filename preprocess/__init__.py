@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from preprocess.pair import both_or_none
     from preprocess.plan import ClipPlan, ImagePlan, Plan, Price, Reason, Rejection, Route
     from preprocess.planner import decide
-    from preprocess.profiles import Profile
+    from preprocess.profiles import ApiParameter, Profile
     from preprocess.profiles.load import load_profile, profile_names
     from preprocess.publish import finish_temporary, temporary
     from preprocess.receipt import own_version
@@ -76,11 +76,13 @@ if TYPE_CHECKING:
         facts_data,
         report_data,
     )
+    from preprocess.rules.image import nearest_ratio
     from preprocess.task import Options, Progress, Stage, Target, targets_for
     from preprocess.worker.client import prestart
 
 __all__ = [
     "SCHEMA",
+    "ApiParameter",
     "AudioChoice",
     "ClipPlan",
     "ClipreadyError",
@@ -126,6 +128,7 @@ __all__ = [
     "facts_data",
     "finish_temporary",
     "load_profile",
+    "nearest_ratio",
     "own_version",
     "pair_intents",
     "parse_window",
@@ -175,7 +178,7 @@ _HOMES = {
     "pair": ("both_or_none",),
     "plan": ("ClipPlan", "ImagePlan", "Plan", "Price", "Reason", "Rejection", "Route"),
     "planner": ("decide",),
-    "profiles": ("Profile",),
+    "profiles": ("ApiParameter", "Profile"),
     "profiles.load": ("load_profile", "profile_names"),
     "publish": ("finish_temporary", "temporary"),
     "receipt": ("own_version",),
@@ -183,6 +186,7 @@ _HOMES = {
         *("SCHEMA", "Problem", "Report", "Status"),
         *("decision_data", "facts_data", "report_data"),
     ),
+    "rules.image": ("nearest_ratio",),
     "task": ("Options", "Progress", "Stage", "Target", "targets_for"),
     "worker.client": ("prestart",),
 }
