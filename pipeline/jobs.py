@@ -138,7 +138,7 @@ class Jobs:
             note = "the job id was given by hand"
             self._accept(entry, job_id, path, note)
         elif entry.state is State.UNKNOWN:
-            raise _unknown(entry, entry.error.message if entry.error else "its sender died")
+            raise _unknown(entry, self.ledger.history(entry)[-1].note or "", entry.error)
         elif entry.may_be_sent:
             why = f" ({entry.error.message})" if entry.error else ""
             msg = f"the job {key} was never sent{why}, nothing was billed; submit it again"
@@ -224,7 +224,7 @@ class Jobs:
 
     def _lost(self, entry: Entry, error: BaseException) -> UnknownOutcome:
         failure = Failure.of(error) if isinstance(error, PipelineError) else None
-        note = failure.message if failure else type(error).__name__
+        note = failure.message if failure else f"sending was cut short ({type(error).__name__})"
         # Where even this cannot be written, "sent" without a sender means the same.
         with suppress(LedgerError):
             self.ledger.move(entry, State.UNKNOWN, of=(State.SENT,), note=note, error=failure)

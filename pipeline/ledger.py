@@ -177,8 +177,9 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode = WAL")
         # FULL: on the disk when a transaction ends (sqlite.org/pragma.html#pragma_synchronous).
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        if version < _VERSION:
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def close(self) -> None:
         """Close the file."""
