@@ -144,7 +144,7 @@ def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
     Raises:
         InputRejected: it is none, or not all of it can be decoded.
     """
-    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, cap_s=_LONGEST_S)
+    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, cap_s=_LONGEST_S, sound=True)
     try:
         measured = _read_back(task, worker, request, taken.fd)
     except OperationError as error:

@@ -16,7 +16,6 @@ from preprocess.rules.finding import Change, Finding, Obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from fractions import Fraction
 
     from preprocess.profiles.model import Profile
 
