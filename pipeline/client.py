@@ -66,9 +66,13 @@ class Client:
         self._store = store
         self._fetcher = fetcher
         self._transport = Transport(settings, pace=pace, connection=connection)
-        self.ledger = Ledger(settings.home)
+        self._ledger = Ledger(settings.home)
+        self._jobs = Jobs(settings, self._transport, self._ledger)
+
+    @property
+    def ledger(self) -> Ledger:
         """What was asked, and what became of it."""
-        self._jobs = Jobs(settings, self._transport, self.ledger)
+        return self._ledger
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -97,7 +101,7 @@ class Client:
     async def aclose(self) -> None:
         """Close connections and ledger. Jobs go on at the provider."""
         await self._transport.aclose()
-        self.ledger.close()
+        self._ledger.close()
 
     async def submit(
         self,
@@ -181,7 +185,7 @@ class Client:
         if not _KEYS.fullmatch(key):
             msg = f"{key!r} cannot be a key; allowed: up to 100 letters, digits, '.', '_' and '-'"
             raise LedgerError(ErrorCode.LEDGER_KEY, msg)
-        entry = self.ledger.find(key)
+        entry = self._ledger.find(key)
         if entry is None or entry.may_be_sent:
             return False
         asked = dict(entry.request)
@@ -200,7 +204,7 @@ class Client:
     async def _post(self, resolved: Resolved, assembled: Assembled, key: str | None) -> Job:
         fingerprint = job_key(resolved, assembled.digests)
         posted = body(resolved, assembled.urls)
-        entry = self.ledger.intend(
+        entry = self._ledger.intend(
             key or fingerprint,
             fingerprint=fingerprint,
             request=posted,
