@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fixtures.clips import make_clip
 from fixtures.long_clip import make_long_clip
-from fixtures.spec import ClipSpec, Gop, Sound
+from fixtures.spec import ClipSpec, Gop, Sound, Timing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,8 @@ def compliant(folder: Path) -> Path:
     return _made(folder / "eight-seconds.mp4", lambda path: make_long_clip(path, 8))
 
 
-def full_hd(folder: Path) -> Path:
-    """Twelve seconds of moving 1080p30."""
+def full_hd(folder: Path, jitter_ms: int = 0) -> Path:
+    """Twelve seconds of moving 1080p30, on a constant grid or around it."""
     spec = ClipSpec(
         name="full-hd",
         frames=360,
@@ -54,8 +54,9 @@ def full_hd(folder: Path) -> Path:
         quality=20,
         gop=Gop(length=60, b_frames=2),
         sound=replace(Sound(), sample_rate=48_000),
+        timing=Timing(jitter_ms=jitter_ms),
     )
-    return _made(folder / "full-hd.mp4", lambda path: make_clip(spec, path))
+    return _made(folder / f"full-hd-{jitter_ms}.mp4", lambda path: make_clip(spec, path))
 
 
 def _made(path: Path, make: object) -> Path:

@@ -91,6 +91,8 @@ class ImageMeasured:
     facts: Facts
     pixels: str | None
     """Digest of its decoded pixels; ``None`` if they cannot be decoded."""
+    damage: str | None
+    """Why they cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from preprocess.engines.resample import Region, resized
 from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
-from preprocess.pixels import DAMAGE, open_image
+from preprocess.pixels import DAMAGE, open_file, open_image
 from preprocess.plan import JPEG_QUALITIES, Route
 from preprocess.probe import jpeg, png
 
@@ -42,13 +42,17 @@ _TURNS = {
     Orientation.HALF_TURN: Image.Transpose.ROTATE_180,
     Orientation.COUNTERCLOCKWISE: Image.Transpose.ROTATE_90,
     Orientation.MIRRORED: Image.Transpose.FLIP_LEFT_RIGHT,
-    Orientation.MIRRORED_CLOCKWISE: Image.Transpose.TRANSVERSE,
+    Orientation.MIRRORED_CLOCKWISE: Image.Transpose.TRANSPOSE,
     Orientation.UPSIDE_DOWN_MIRRORED: Image.Transpose.FLIP_TOP_BOTTOM,
-    Orientation.MIRRORED_COUNTERCLOCKWISE: Image.Transpose.TRANSPOSE,
+    Orientation.MIRRORED_COUNTERCLOCKWISE: Image.Transpose.TRANSVERSE,
 }
 _HEADROOM = 1.5
 """Pixels a side that the resampler gets for one of the result: with less, the decoder's coarser
 filter shows (SSIM 0.96 at 1.17, 0.99 at 1.57; benchmarks/README.md)."""
+_FILLED = range(127, 130)
+"""Values of a channel where libjpeg had no data: the middle, whatever the kind of colours."""
+_JUNK = bytes(range(1, 0x80))
+"""Data of no picture, without a marker."""
 _DETAIL_SIDE = 160
 """Pixels of the long side at which detail is looked for."""
 
@@ -84,6 +88,8 @@ def pixel_digest(fd: int, container: str) -> str:
                 image.verify()  # check sums, which decoding does without and other readers do not
         with open_image(fd, container) as image:
             image.load()
+            if container == "jpeg":
+                _check_filled(fd, image, None)
             shape = f"{image.mode} {image.width} {image.height}".encode()
             return hashlib.sha256(shape + image.tobytes()).hexdigest()
     except DAMAGE as error:
@@ -98,6 +104,27 @@ def _strip(fd: int, container: str, path: str) -> ImageOutcome:
         raise PlanMismatch(str(error)) from error
     Path(path).write_bytes(result)
     return ImageOutcome(quality=None, pixels=pixel_digest(fd, container))
+
+
+def _check_filled(fd: int, image: Image.Image, drafted: tuple[int, int] | None) -> None:
+    """See that a JPEG's data last to the last pixel of *image*, which was made from them.
+
+    What has none libjpeg fills with grey, and Pillow 13.0 does not pass its warning on. Data put
+    behind the picture's own do not change a whole picture; of another they fill a part.
+
+    Raises:
+        OSError: they end before.
+    """
+    last = image.getpixel((image.width - 1, image.height - 1))
+    if any(value not in _FILLED for value in (last if isinstance(last, tuple) else (last,))):
+        return
+    plain = jpeg.stripped(os.pread(fd, os.fstat(fd).st_size, 0))
+    longer = io.BytesIO(plain.removesuffix(jpeg.EOI_BYTES) + _JUNK + jpeg.EOI_BYTES)
+    with open_file(longer, "jpeg") as other:
+        _decode_small(other, drafted)
+        if other.tobytes() != image.tobytes():
+            msg = "the data end before the picture does"
+            raise OSError(msg)
 
 
 def _damaged(error: BaseException) -> SourceDamaged:
@@ -121,9 +148,11 @@ def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
     try:
         with open_image(fd, container) as image:
             stored = Size(image.width, image.height)
-            scale = _decode_small(image, encoding) if container == "jpeg" else 1.0
-            image.seek(0)
-            image.load()
+            drafted = _enough(image, encoding) if container == "jpeg" else None
+            scale = _decode_small(image, drafted)
+            image.load()  # what it was opened at: the first picture, of a HEIF the primary one
+            if container == "jpeg":
+                _check_filled(fd, image, drafted)
             profile = _profile(image, encoding)
             turn = _TURNS.get(encoding.orientation)
             turned = image if turn is None else image.transpose(turn)
@@ -141,14 +170,20 @@ def _profile(image: Image.Image, encoding: ImageEncoding) -> bytes | None:
     return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
 
 
-def _decode_small(image: Image.Image, encoding: ImageEncoding) -> float:
-    """Let the JPEG decoder scale by 1/2, 1/4 or 1/8, as far as the resampler has enough left."""
+def _enough(image: Image.Image, encoding: ImageEncoding) -> tuple[int, int] | None:
+    """The least size to decode at that leaves the resampler enough; ``None``: the whole size."""
     kept = encoding.crop or _turned(Size(image.width, image.height), encoding)
     share = max(encoding.scaled.width / kept.width, encoding.scaled.height / kept.height)
     share *= _HEADROOM
+    if share >= 1:
+        return None
+    return int(image.width * share) + 1, int(image.height * share) + 1
+
+
+def _decode_small(image: Image.Image, wanted: tuple[int, int] | None) -> float:
+    """Let the JPEG decoder scale by 1/2, 1/4 or 1/8, to no less than *wanted*."""
     width = image.width
-    wanted = (int(image.width * share) + 1, int(image.height * share) + 1)
-    drafted = image.draft(image.mode, wanted) if share < 1 else None
+    drafted = image.draft(image.mode, wanted) if wanted is not None else None
     return drafted[1][2] / width if drafted is not None else 1.0
 
 

@@ -8,6 +8,7 @@ from preprocess.facts import Facts, IndexPlace, Kind
 from preprocess.intent import Role
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
+from preprocess.rules.image import MAX_PIXELS
 from preprocess.rules.sound import is_kept
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _FAULTS = {
     "input.corrupt": ("readable media", "export or download the file again"),
     "input.truncated": ("a complete file", "download or copy the file again"),
     "input.streams": ("at most 16 tracks", "export the clip with one picture and one sound track"),
+    "image.pixels": (f"<= {MAX_PIXELS / 1e6:.0f} megapixels", "export a smaller image"),
     "input.no_picture": ("a picture track", "use a file that shows something"),
 }
 
@@ -30,7 +32,10 @@ def input_objections(facts: Facts) -> list[Reason]:
     if not facts.size_bytes:
         return [
             Reason(
-                rule="input.empty", measured="0 bytes", limit="a video", fix="upload the file again"
+                rule="input.empty",
+                measured="0 bytes",
+                limit="a video or an image",
+                fix="upload the file again",
             )
         ]
     if facts.fault is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.facts import Dynamic, Facts, StillImage
@@ -91,12 +92,12 @@ def size(still: Still) -> Iterable[Finding]:
     found, limits = still.image.displayed, still.limits
     if still.frame is not None:
         if found != still.frame:
-            how = "scaled up" if found.area < still.frame.area else "scaled down"
+            how = [_fitted(still)] if not _same_shape(found, still.frame) else []
             yield _encode(
                 "image.size",
                 str(found),
                 f"{still.frame}, {still.ratio} at {still.intent.resolution.value}",
-                f"{_fitted(still)} and {how}" if not _same_shape(found, still.frame) else how,
+                " and ".join(how + _scaled(found, still.frame, still.fit)),
             )
         return
     low, high = limits.min_aspect, limits.max_aspect
@@ -253,6 +254,15 @@ def _fitted(still: Still) -> str:
     return {Fit.CROP: "cropped", Fit.PAD: "padded with black", Fit.BLUR: "padded, blurred"}[
         still.fit
     ]
+
+
+def _scaled(found: Size, frame: Size, fit: Fit) -> list[str]:
+    """What fitting makes of the picture's own scale: a word, or none."""
+    sides = Fraction(frame.width, found.width), Fraction(frame.height, found.height)
+    scale = max(sides) if fit is Fit.CROP else min(sides)
+    if scale == 1:
+        return []
+    return ["scaled up" if scale > 1 else "scaled down"]
 
 
 def _same_shape(one: Size, other: Size) -> bool:

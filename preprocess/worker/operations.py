@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -109,10 +109,13 @@ def verify_image(_args: dict[str, Any], fds: list[int], _progress: Progress) -> 
     from preprocess.engines import images  # noqa: PLC0415 - as above
 
     probed = probe_descriptor(fds[0], _ANY_WINDOW)
-    pixels = None
-    with suppress(SourceDamaged):
+    pixels, damage = None, None
+    try:
         pixels = images.pixel_digest(fds[0], probed.facts.container or "")
-    return {"measured": wire.dump(ImageMeasured(facts=probed.facts, pixels=pixels))}
+    except SourceDamaged as error:
+        damage = str(error)
+    measured = ImageMeasured(facts=probed.facts, pixels=pixels, damage=damage)
+    return {"measured": wire.dump(measured)}
 
 
 def versions(_args: dict[str, Any], _fds: list[int], _progress: Progress) -> dict[str, Any]:
