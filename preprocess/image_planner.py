@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from preprocess.encoding import hdr_colours
 from preprocess.geometry import Size, centred_crop, inner_size, nearest_legal_size
 from preprocess.geometry import SizeLimits as Bounds
 from preprocess.intent import FRAME_ROLES, Fit, Intent, Role
@@ -145,6 +146,7 @@ def _encoded(still: rules.Still, reasons: tuple[Reason, ...]) -> ImagePlan | Rej
             canvas=canvas,
             blur=still.fit is Fit.BLUR,
             convert=not (still.image.srgb or still.image.profile_broken),
+            hdr=hdr_colours(still.image.dynamic, still.image.primaries),
             primaries=still.image.primaries,
             transfer=still.image.transfer,
             quality=JPEG_QUALITIES[0],

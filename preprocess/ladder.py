@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from preprocess import publish
 from preprocess.errors import InputRejected
+from preprocess.intent import VerifyLevel
 from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
-from preprocess.plan import ClipPlan, Plan, Reason, Rejection, Route
+from preprocess.plan import AudioAction, ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
 from preprocess.task import (
@@ -21,9 +22,10 @@ from preprocess.task import (
     corrupt,
     loaded,
     not_as_planned,
+    probe,
     probe_budget,
 )
-from preprocess.verify import Check, check_result
+from preprocess.verify import Check, check_result, sound_check
 from preprocess.worker.client import Budget, Worker
 from preprocess.worker.protocol import OperationError
 
@@ -49,7 +51,7 @@ def until_verified(
         try:
             measured, checks = _attempt(task, taken, worker, path)
         except OperationError as error:
-            _after_failure(task, error)
+            _after_failure(task, taken, worker, error)
             continue
         missed = [check for check in checks if not check.ok]
         if not missed:
@@ -120,9 +122,16 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     with task.timed("verify"):
         measured = _measured(task, worker, task.plan, taken.fd)
     there, wanted = measured.decoded, measured.to_decode
+    reasons = []
     if there < wanted:
         text = f"{there} of {wanted} pictures can be decoded"
-        raise InputRejected([corrupt(text, there, wanted)])
+        reasons.append(corrupt(text, there, wanted))
+    sound = sound_check(measured)
+    if sound is not None and not sound.ok:
+        text = f"{sound.measured} of the sound can be decoded"
+        reasons.append(_damaged_sound(text, measured.sound_s, measured.sound_to_decode_s))
+    if reasons:
+        raise InputRejected(reasons)
 
 
 def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured:
@@ -136,6 +145,7 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
     request = VerifyRequest(
         level=task.intent.verify,
         copied=plan.route is not Route.ENCODE,
+        sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
     threads = task.options.thread_count
@@ -172,15 +182,13 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     )
 
 
-def _after_failure(task: Task, error: OperationError) -> None:
+def _after_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
     """Choose what to try next, or raise what the failure means."""
-    plan, facts = task.plan, task.facts
+    plan = task.plan
     assert plan is not None  # noqa: S101 - `until_verified` has looked
-    assert facts is not None  # noqa: S101 - as above
     task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
-    if error.code == "sound_lost" and facts.audio is not None:
-        silent = replace(facts, audio=replace(facts.audio, decodable=False))
-        task.facts = silent
+    if error.code.startswith("sound_"):
+        _after_sound_failure(task, taken, worker, error)
         _decide_again(task, plan.route)
     elif plan.route is Route.ENCODE:
         said = error.details
@@ -188,6 +196,43 @@ def _after_failure(task: Task, error: OperationError) -> None:
         raise InputRejected([reason]) from error
     else:
         _next_route(task)
+
+
+def _after_sound_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
+    """Put into the facts what trying has shown; the rules know what to do about it.
+
+    Raises:
+        InputRejected: some of the sound decodes, but not all.
+    """
+    facts = task.facts
+    assert facts is not None  # noqa: S101 - `until_verified` has looked
+    assert facts.audio is not None  # noqa: S101 - there was sound to fail
+    if error.code == "sound_lost":
+        # The list of decoders is only a promise: the next track is looked at instead.
+        task.undecodable = (*task.undecodable, facts.audio.stream)
+        probe(task, taken, worker)
+    elif error.code == "sound_uneven":
+        task.facts = replace(facts, audio=replace(facts.audio, uneven=error.message))
+    else:
+        said = error.details
+        reason = _damaged_sound(error.message, said.get("readable_s"), said.get("expected_s"))
+        raise InputRejected([reason]) from error
+
+
+def _damaged_sound(measured: str, there_s: object, promised_s: object) -> Reason:
+    return Reason(
+        rule="input.corrupt",
+        measured=measured,
+        limit="all of it",
+        value=_seconds(there_s),
+        limit_value=_seconds(promised_s),
+        unit="s",
+        fix="export or download the file again, or leave the sound out (--audio drop)",
+    )
+
+
+def _seconds(value: object) -> float | None:
+    return round(float(value), 6) if isinstance(value, float | Fraction) else None
 
 
 def _next_route(task: Task) -> None:

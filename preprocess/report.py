@@ -94,8 +94,7 @@ def facts_data(facts: Facts) -> dict[str, object]:
         "brands": list(facts.brands),
         "index": facts.index.value,
         "encrypted": facts.encrypted,
-        **_video_data(video),
-        **(_image_data(facts.image) if facts.image else {}),
+        **_picture_data(facts),
         **_audio_data(audio),
         "streams": [
             {
@@ -116,6 +115,13 @@ def facts_data(facts: Facts) -> dict[str, object]:
         },
         "bytes_read": facts.bytes_read,
     }
+
+
+def _picture_data(facts: Facts) -> dict[str, object]:
+    """Of an animation what holds for all its pictures goes before what holds for the first."""
+    image = _image_data(facts.image) if facts.image else {}
+    video = _video_data(facts.video)
+    return {**image, **video} if facts.video else {**video, **image}
 
 
 def _image_data(image: StillImage) -> dict[str, object]:
@@ -238,6 +244,14 @@ def _audio_data(audio: AudioTrack | None) -> dict[str, object]:
         "audio_media_duration_s": seconds(audio.media_duration_s),
         "audio_gap_s": seconds(audio.gap_s),
         "audio_edit_list": audio.edit.value,
+        "audio_spans": None
+        if audio.spans is None
+        else [
+            {"start_s": seconds(span.start_s), "end_s": seconds(span.end_s)} for span in audio.spans
+        ],
+        "audio_readable_s": seconds(audio.readable_s),
+        "audio_uneven": audio.uneven,
+        "audio_passed_over": list(audio.passed_over),
     }
 
 

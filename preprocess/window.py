@@ -174,6 +174,8 @@ def _take_constant(
         if off_s > tolerances.rewrite_s:
             return None
         cadence = replace(cadence, deviation_s=off_s)
+    if table.pauses and pts and not _fills(pts, _bounds(shown, table, wanted), cadence, table):
+        return None
     return _Taken(
         pts=pts,
         start=Fraction(pts[0] if pts else 0),

@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter, PngImagePlugin
 
-from preprocess import icc
 from preprocess.engines.failures import PlanMismatch, SourceDamaged
 from preprocess.engines.resample import Region, resized
-from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, resizable
+from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, profile_of, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
 from preprocess.pixels import DAMAGE, open_file, open_image
-from preprocess.plan import JPEG_QUALITIES, Route
+from preprocess.plan import BLUR_SHARE, JPEG_QUALITIES, Colours, Route
 from preprocess.probe import jpeg, png
 
 if TYPE_CHECKING:
     from preprocess.plan import ImageEncoding, ImagePlan
 
-_BLUR_SHARE = 0.04
-"""Radius of the blur behind a padded picture, as part of the canvas."""
 _GRAVITIES = {
     Gravity.CENTRE: (0.5, 0.5),
     Gravity.NORTH: (0.5, 0.0),
@@ -141,7 +138,8 @@ class _Source:
     """Its pixels for one of the file."""
     stored: Size
     """What the file has."""
-    profile: bytes | None
+    colours: bytes | Colours | None
+    """What it goes through; ``None``: it is sRGB."""
 
 
 def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
@@ -153,21 +151,13 @@ def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
             image.load()  # what it was opened at: the first picture, of a HEIF the primary one
             if container == "jpeg":
                 _check_filled(fd, image, drafted)
-            profile = _profile(image, encoding)
+            stated = encoding.primaries, encoding.transfer
+            colours = encoding.hdr or (profile_of(image, stated) if encoding.convert else None)
             turn = _TURNS.get(encoding.orientation)
             turned = image if turn is None else image.transpose(turn)
-            return _Source(image=resizable(turned), scale=scale, stored=stored, profile=profile)
+            return _Source(image=resizable(turned), scale=scale, stored=stored, colours=colours)
     except DAMAGE as error:
         raise _damaged(error) from error
-
-
-def _profile(image: Image.Image, encoding: ImageEncoding) -> bytes | None:
-    """What the colours go through: the profile in the file, or one for what it states."""
-    if not encoding.convert or image.mode == "LAB":
-        return None  # LAB is converted from what it is, whatever the profile
-    embedded: bytes | None = image.info.get("icc_profile")
-    stated = encoding.primaries, encoding.transfer
-    return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
 
 
 def _enough(image: Image.Image, encoding: ImageEncoding) -> tuple[int, int] | None:
@@ -194,7 +184,7 @@ def _turned(stored: Size, encoding: ImageEncoding) -> Size:
 def _fitted(source: _Source, encoding: ImageEncoding, threads: int) -> Image.Image:
     """Cropped, scaled, converted and padded; colours last, of fewer pixels."""
     kept = _kept(source, encoding)
-    scaled = in_srgb(resized(source.image, encoding.scaled, kept, threads), source.profile)
+    scaled = in_srgb(resized(source.image, encoding.scaled, kept, threads), source.colours)
     if encoding.canvas == encoding.scaled:
         return scaled
     canvas = _backdrop(source, encoding)
@@ -210,8 +200,8 @@ def _backdrop(source: _Source, encoding: ImageEncoding) -> Image.Image:
         return Image.new("RGB", (canvas.width, canvas.height))
     small = Size(max(1, canvas.width // 4), max(1, canvas.height // 4))
     cover = resized(source.image, small, _covering(source.image, canvas), threads=1)
-    radius = max(1.0, _BLUR_SHARE * max(small.width, small.height))
-    blurred = in_srgb(cover, source.profile).filter(ImageFilter.GaussianBlur(radius))
+    radius = max(1.0, BLUR_SHARE * max(small.width, small.height))
+    blurred = in_srgb(cover, source.colours).filter(ImageFilter.GaussianBlur(radius))
     return blurred.resize((canvas.width, canvas.height), Image.Resampling.BICUBIC)
 
 

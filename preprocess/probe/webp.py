@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.geometry import Size
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HEAD_BYTES, _CHUNK_HEAD_BYTES = 12, 8
 _MAX_CHUNKS = 10_000
 _MAX_BESIDE_BYTES = 4 << 20
+_DELAY_AT = 12
 _START_BYTES = 10
 """Of a chunk: enough for the head of any picture."""
 _ICC, _ALPHA, _EXIF, _XMP, _ANIMATION = 0x20, 0x10, 0x08, 0x04, 0x02
@@ -32,12 +34,24 @@ def survey(fd: int, size: int) -> Survey:
     Raises:
         ValueError, struct.error, IndexError: these are no chunks of a picture.
     """
-    claimed = struct.unpack("<4xI", os.pread(fd, 8, 0))[0] + _CHUNK_HEAD_BYTES
+    claimed = _claimed(fd)
     if claimed > size:
         return Survey(missing=part_of(size, claimed))
     # A chunk of odd length is followed by a byte of padding.
     private = {"trailing_data"} if size > claimed + 1 else set()
     return Survey(private=private, header=_Chunks(fd, claimed).header())
+
+
+def delays(fd: int) -> Iterator[tuple[Fraction, int]]:
+    """How long each picture of an animation says it is shown, in seconds, and its bytes (2.7.1.1).
+
+    Raises:
+        ValueError, struct.error, IndexError: these are no chunks.
+    """
+    for kind, offset, length in _walked(fd, _claimed(fd)):
+        if kind == b"ANMF":
+            delay_ms = int.from_bytes(os.pread(fd, 3, offset + _DELAY_AT), "little")
+            yield Fraction(delay_ms, 1000), length
 
 
 class _Chunks:
@@ -128,6 +142,12 @@ class _Chunks:
             msg = f"{length:,} bytes beside the picture"
             raise ValueError(msg)
         return os.pread(self._fd, length, offset) or None
+
+
+def _claimed(fd: int) -> int:
+    """How long the file says it is."""
+    length: int = struct.unpack("<4xI", os.pread(fd, 8, 0))[0]
+    return length + _CHUNK_HEAD_BYTES
 
 
 def _walked(fd: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -130,12 +130,18 @@ def short(case: Case) -> Iterable[Finding]:
         limit_value=float(floor),
         unit="s",
         fix={
-            Short.REJECT: "use a longer clip, or --short hold or loop",
+            Short.REJECT: _longer(case),
             Short.HOLD: "the last picture is held",
             Short.LOOP: "the clip is repeated",
         }[how],
     )
     yield Obstacle(reason) if how is Short.REJECT else Change(reason, Route.ENCODE)
+
+
+def _longer(case: Case) -> str:
+    if case.facts.image is not None:
+        return "repeat it with --short loop, or --mode i2v_first takes its first picture"
+    return "use a longer clip, or --short hold or loop"
 
 
 def picture_s(case: Case) -> Fraction:

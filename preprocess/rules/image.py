@@ -135,10 +135,8 @@ def dynamic_range(still: Still) -> Iterable[Finding]:
     """Standard range; anything else would come out washed out."""
     image = still.image
     if image.dynamic is not Dynamic.SDR:
-        measured, limit = f"HDR ({image.dynamic.value.upper()})", "SDR"
-        yield _refused(
-            "image.dynamic_range", measured, limit, "not available yet; export it as SDR"
-        )
+        measured = f"HDR ({image.dynamic.value.upper()})"
+        yield _encode("image.dynamic_range", measured, "SDR", "tone-mapped to SDR")
 
 
 def colour(still: Still) -> Iterable[Finding]:
@@ -146,7 +144,7 @@ def colour(still: Still) -> Iterable[Finding]:
     image = still.image
     if image.profile_broken:
         yield _encode("image.profile", image.profile_name or "", "sRGB", "ignored: taken as sRGB")
-    elif not image.srgb:
+    elif not image.srgb and image.dynamic is Dynamic.SDR:
         yield _encode("image.profile", _colours(image), "sRGB", "converted")
     if image.bit_depth > _MAX_BITS:
         measured = f"{image.mode}, {image.bit_depth} bits"

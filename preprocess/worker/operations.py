@@ -11,7 +11,13 @@ from typing import Any
 import av
 
 from preprocess import wire
-from preprocess.engines.failures import PlanMismatch, SoundLost, SourceDamaged
+from preprocess.engines.failures import (
+    PlanMismatch,
+    SoundDamaged,
+    SoundLost,
+    SoundUneven,
+    SourceDamaged,
+)
 from preprocess.engines.frames import encode_frames
 from preprocess.engines.packets import copy_packets
 from preprocess.intent import Window, WindowKind
@@ -19,6 +25,7 @@ from preprocess.job import (
     ExecuteRequest,
     ImageMeasured,
     ImageRequest,
+    Opening,
     ProbeRequest,
     VerifyRequest,
 )
@@ -55,6 +62,7 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
                 progress=progress,
             )
         else:
+            assert isinstance(request.opening, Opening)  # noqa: S101 - of images nothing is copied
             outcome = copy_packets(
                 fds[0],
                 request.opening,
@@ -81,6 +89,13 @@ def _told() -> Iterator[None]:
     except SoundLost as error:
         msg = "sound_lost"
         raise OperationError(msg, "no sound of the window can be decoded") from error
+    except SoundDamaged as error:
+        sound = {"readable_s": float(error.there_s), "expected_s": float(error.promised_s)}
+        msg = "sound_damaged"
+        raise OperationError(msg, str(error), sound) from error
+    except SoundUneven as error:
+        msg = "sound_uneven"
+        raise OperationError(msg, str(error)) from error
     except av.InvalidDataError as error:
         msg = "invalid_data"
         raise OperationError(msg, str(error)) from error

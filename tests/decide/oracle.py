@@ -11,7 +11,7 @@ from itertools import accumulate
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from preprocess.facts import EditShape, Facts, IndexPlace, PictureTable, SyncKind
+from preprocess.facts import Dynamic, EditShape, Facts, IndexPlace, PictureTable, SyncKind
 from preprocess.geometry import Orientation
 from preprocess.intent import AudioChoice, Intent, Window, WindowKind
 from preprocess.plan import Route
@@ -276,6 +276,7 @@ def pixel_faults(facts: Facts, profile: Profile, intent: Intent) -> set[str]:
     tests = {
         "codec": video.codec not in accept.video_codecs,
         "pixel format": video.pixel_format not in accept.pixel_formats or video.alpha,
+        "range": video.dynamic is not Dynamic.SDR,
         "colour": not gamuts <= SDR_GAMUTS or video.color_transfer not in SDR_NAMES,
         "area": not accept.min_area_px <= size.width * size.height <= accept.max_area_px,
         "sides": shorter < accept.min_side_px or longer > accept.max_side_px,

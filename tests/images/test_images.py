@@ -470,24 +470,6 @@ def with_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
     return data[:33] + chunk + struct.pack(">I", zlib.crc32(kind + body)) + data[33:]
 
 
-def test_a_png_in_pq_is_refused(folder: Path) -> None:
-    """Taken as sRGB it would come out washed out, and nobody would be told."""
-    source = folder / "wide"
-    chunk = bytes((9, 16, 0, 1))
-    source.write_bytes(with_chunk(stills.encoded(stills.picture(), "png"), b"cICP", chunk))
-    assert "HDR (PQ)" in refused(source, "image.dynamic_range")
-
-
-def test_an_avif_in_pq_is_refused(folder: Path) -> None:
-    data = stills.encoded(stills.picture(640, 360), "avif")
-    at = data.index(b"colrnclx") + 8
-    source = folder / "hdr"
-    source.write_bytes(data[:at] + struct.pack(">HH", 9, 16) + data[at + 4 :])
-    report = process_file(source, intent=frame())
-
-    assert [each.rule for each in report.reasons] == ["image.dynamic_range"]
-
-
 def test_thirty_two_bits_are_refused(folder: Path) -> None:
     source = stills.save(Image.new("F", (1280, 720), 0.5), folder / "float", "tiff")
     assert "at most 16 bits" in refused(source, "image.mode")
