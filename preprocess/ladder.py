@@ -43,7 +43,10 @@ _RATE_MARGIN = 0.9
 def until_verified(
     task: Task, taken: Intake, worker: Worker, path: Path
 ) -> tuple[Measured, tuple[Check, ...]]:
-    """Carry out the plan; what misses falls to the next costlier route, and says so."""
+    """Carry out the plan; what misses falls to the next costlier route, and says so.
+
+    An encode that misses is done once more with one thread.
+    """
     tries = 0
     while True:
         assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
@@ -57,10 +60,13 @@ def until_verified(
         if not missed:
             return measured, checks
         text = ", ".join(f"{check.name}: {check.measured}" for check in missed)
-        task.attempts.append(Attempt(route=task.plan.route.label, failed=text))
+        _note(task, text)
         if task.plan.route is Route.ENCODE:
             tries += 1
             if not _is_only_too_large(missed):
+                if task.threads > 1:
+                    task.single_threaded = True
+                    continue
                 raise not_as_planned(text)
             if tries >= _BYTE_CAP_TRIES:
                 raise InputRejected([_over_the_cap(measured, task.plan)])
@@ -91,7 +97,7 @@ def _attempt(
         plan=plan,
         opening=probed.opening,
         audio_offset_s=offset_s,
-        threads=task.options.thread_count,
+        threads=task.threads,
         path=str(path.absolute()),
     )
     with task.timed("execute"):
@@ -148,7 +154,7 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
         sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
-    threads = task.options.thread_count
+    threads = task.threads
     answer = call(worker, "verify", request, fd, probe_budget(task), threads=threads)
     return loaded(worker, "verify", Measured, answer.get("measured"))
 
@@ -162,7 +168,7 @@ def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
 
 
 def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
-    threads = task.options.thread_count
+    threads = task.threads
     assert task.facts is not None  # noqa: S101 - planned from them
     video = task.facts.video
     pixels = video.coded.area if video else _FULL_HD
@@ -182,14 +188,23 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     )
 
 
+def _note(task: Task, failed: str) -> None:
+    assert task.plan is not None  # noqa: S101 - `until_verified` has looked
+    route = task.plan.route.label
+    task.attempts.append(Attempt(route=route, failed=failed, threads=task.threads))
+
+
 def _after_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
     """Choose what to try next, or raise what the failure means."""
     plan = task.plan
     assert plan is not None  # noqa: S101 - `until_verified` has looked
-    task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
+    _note(task, f"{error.code}: {error.message}")
     if error.code.startswith("sound_"):
         _after_sound_failure(task, taken, worker, error)
         _decide_again(task, plan.route)
+    elif plan.route is Route.ENCODE and task.threads > 1:
+        # Decoders' threads have their own faults (PyAV #1962, FFmpeg 7.1.0's HEVC); one has none.
+        task.single_threaded = True
     elif plan.route is Route.ENCODE:
         said = error.details
         reason = corrupt(error.message, said.get("readable"), said.get("expected"))
