@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from preprocess.facts import Facts, Kind, StillImage
     from preprocess.front import (
         Prepared,
+        decode_clip,
+        decode_clip_async,
         plan_file,
         plan_file_async,
         plan_pair,
@@ -61,8 +63,9 @@ if TYPE_CHECKING:
     from preprocess.pair import both_or_none
     from preprocess.plan import ClipPlan, ImagePlan, Plan, Price, Reason, Rejection, Route
     from preprocess.planner import decide
-    from preprocess.profiles import Profile
+    from preprocess.profiles import ApiParameter, Profile
     from preprocess.profiles.load import load_profile, profile_names
+    from preprocess.publish import finish_temporary, temporary
     from preprocess.receipt import own_version
     from preprocess.report import (
         SCHEMA,
@@ -73,11 +76,13 @@ if TYPE_CHECKING:
         facts_data,
         report_data,
     )
+    from preprocess.rules.image import nearest_ratio
     from preprocess.task import Options, Progress, Stage, Target, targets_for
     from preprocess.worker.client import prestart
 
 __all__ = [
     "SCHEMA",
+    "ApiParameter",
     "AudioChoice",
     "ClipPlan",
     "ClipreadyError",
@@ -117,9 +122,13 @@ __all__ = [
     "both_or_none",
     "decide",
     "decision_data",
+    "decode_clip",
+    "decode_clip_async",
     "endings",
     "facts_data",
+    "finish_temporary",
     "load_profile",
+    "nearest_ratio",
     "own_version",
     "pair_intents",
     "parse_window",
@@ -141,6 +150,7 @@ __all__ = [
     "profile_names",
     "report_data",
     "targets_for",
+    "temporary",
 ]
 
 # Names come in when they are first asked for (PEP 562): the worker, which is a module of this
@@ -153,7 +163,8 @@ _HOMES = {
     "facts": ("Facts", "Kind", "StillImage"),
     "geometry": ("Gravity",),
     "front": (
-        *("Prepared", "plan_file", "plan_file_async", "plan_pair", "plan_pair_async"),
+        *("Prepared", "decode_clip", "decode_clip_async"),
+        *("plan_file", "plan_file_async", "plan_pair", "plan_pair_async"),
         *("prepare_file", "prepare_file_async", "prepare_pair", "prepare_pair_async"),
         *("probe_file", "probe_file_async", "process_file", "process_file_async"),
         *("process_pair", "process_pair_async"),
@@ -167,13 +178,15 @@ _HOMES = {
     "pair": ("both_or_none",),
     "plan": ("ClipPlan", "ImagePlan", "Plan", "Price", "Reason", "Rejection", "Route"),
     "planner": ("decide",),
-    "profiles": ("Profile",),
+    "profiles": ("ApiParameter", "Profile"),
     "profiles.load": ("load_profile", "profile_names"),
+    "publish": ("finish_temporary", "temporary"),
     "receipt": ("own_version",),
     "report": (
         *("SCHEMA", "Problem", "Report", "Status"),
         *("decision_data", "facts_data", "report_data"),
     ),
+    "rules.image": ("nearest_ratio",),
     "task": ("Options", "Progress", "Stage", "Target", "targets_for"),
     "worker.client": ("prestart",),
 }

@@ -14,7 +14,7 @@ from preprocess.facts import Facts
 from preprocess.intent import Intent, Mode
 from preprocess.pair import report_pair, report_pair_plan
 from preprocess.plan import Plan, Reason, Rejection, Route
-from preprocess.prepare import report_facts, report_file, report_plan
+from preprocess.prepare import report_facts, report_file, report_plan, report_whole
 from preprocess.report import Report, Status
 from preprocess.task import OnProgress, Options, Progress, Target, targets_for
 from preprocess.worker.client import Cancel
@@ -60,6 +60,18 @@ def probe_file(
         PreparationFailed: the worker died, or a budget or the deadline ran out.
     """
     return report_facts(Path(source), intent, options)
+
+
+def decode_clip(source: Source, *, options: Options = _DEFAULT_OPTIONS) -> Facts:
+    """Measure a clip and decode every picture of it: whether it is whole. Nothing is written.
+
+    No profile is asked: it may be longer or larger than any model takes.
+
+    Raises:
+        InputRejected: it is no clip, or is damaged.
+        PreparationFailed: as `probe_file`.
+    """
+    return report_whole(Path(source), options)
 
 
 def plan_file(
@@ -207,6 +219,11 @@ async def probe_file_async(
 ) -> Facts:
     """`probe_file` for asyncio; cancelling kills the worker."""
     return await _in_thread(partial(report_facts, Path(source), intent, options))
+
+
+async def decode_clip_async(source: Source, *, options: Options = _DEFAULT_OPTIONS) -> Facts:
+    """`decode_clip` for asyncio; cancelling kills the worker."""
+    return await _in_thread(partial(report_whole, Path(source), options))
 
 
 async def plan_file_async(

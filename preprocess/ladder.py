@@ -13,6 +13,7 @@ from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
 from preprocess.plan import AudioAction, ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
+from preprocess.rules.file import input_objections
 from preprocess.task import (
     GIB,
     MIB,
@@ -32,11 +33,14 @@ from preprocess.worker.protocol import OperationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from preprocess.facts import Facts
     from preprocess.intake import Intake
 
 _COPY_WALL_S = 300
 _FULL_HD = 1920 * 1080
 _BYTE_CAP_TRIES = 2
+_LONGEST_S = Fraction(600)
+"""Of a clip that is decoded whole; what is longer is judged by its beginning."""
 _RATE_MARGIN = 0.9
 
 
@@ -127,6 +131,29 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
     with task.timed("verify"):
         measured = _measured(task, worker, task.plan, taken.fd)
+    if objections := _undecoded(measured):
+        raise InputRejected(objections)
+
+
+def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
+    """Measure a clip that is not going to be changed, and decode all of it.
+
+    Raises:
+        InputRejected: it is none, or not all of it can be decoded.
+    """
+    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, sound=True, cap_s=_LONGEST_S)
+    try:
+        measured = _read_back(task, worker, request, taken.fd)
+    except OperationError as error:
+        text = f"it cannot be opened: {error.message}"
+        raise InputRejected([corrupt(text, None, None)]) from error
+    facts = replace(measured.facts, size_bytes=taken.identity[2])
+    if objections := [*input_objections(facts), *_undecoded(measured)]:
+        raise InputRejected(objections)
+    return facts
+
+
+def _undecoded(measured: Measured) -> list[Reason]:
     there, wanted = measured.decoded, measured.to_decode
     reasons = []
     if there < wanted:
@@ -136,8 +163,7 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     if sound is not None and not sound.ok:
         text = f"{sound.measured} of the sound can be decoded"
         reasons.append(_damaged_sound(text, measured.sound_s, measured.sound_to_decode_s))
-    if reasons:
-        raise InputRejected(reasons)
+    return reasons
 
 
 def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured:
@@ -154,6 +180,10 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
         sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
+    return _read_back(task, worker, request, fd)
+
+
+def _read_back(task: Task, worker: Worker, request: VerifyRequest, fd: int) -> Measured:
     threads = task.threads
     answer = call(worker, "verify", request, fd, probe_budget(task), threads=threads)
     return loaded(worker, "verify", Measured, answer.get("measured"))

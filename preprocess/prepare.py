@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from preprocess import intake, naming, publish
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.image_ladder import check_image_decodes, until_image_verified
-from preprocess.intent import Mode, VerifyLevel
-from preprocess.ladder import check_all_decodes, until_verified
+from preprocess.intent import Intent, Mode, VerifyLevel
+from preprocess.ladder import check_all_decodes, facts_of_whole, until_verified
 from preprocess.plan import ImagePlan, Plan, Rejection, Route
 from preprocess.planner import decide
 from preprocess.profiles.load import load_profile
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from preprocess.facts import Facts
-    from preprocess.intent import Intent
     from preprocess.verify import Check
 
 
@@ -56,6 +55,23 @@ def report_facts(
         deadline_named(options),
     ):
         return probe(task, taken, worker)
+
+
+def report_whole(source: Path, options: Options, cancel: Cancel | None = None) -> Facts:
+    """Measure the clip *source* and decode all of it.
+
+    Raises:
+        InputRejected: it cannot be read, is no clip, or is damaged.
+        PreparationFailed: the worker died or took too long.
+    """
+    intent = Intent()
+    task = Task(source, intent, load_profile(intent.profile), options, None, cancel)
+    with (
+        intake.open_input(source) as taken,
+        lease(cancel=cancel) as worker,
+        deadline_named(options),
+    ):
+        return facts_of_whole(task, taken, worker)
 
 
 def report_plan(

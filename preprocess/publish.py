@@ -157,6 +157,17 @@ def digest_and_sync(path: Path) -> str:
     return digest.hexdigest()
 
 
+def finish_temporary(path: Path, target: Path, *, force: bool = False) -> str:
+    """Have a finished temporary on the disk and give it its name; its SHA-256.
+
+    Raises:
+        PreparationFailed: it cannot be written, or (without *force*) the name is taken.
+    """
+    digest = digest_and_sync(path)
+    publish([(path, target)], force=force)
+    return digest
+
+
 def publish(finished: Sequence[tuple[Path, Path]], *, force: bool) -> None:
     """Give finished temporaries their names, each atomically, in the given order.
 

@@ -417,8 +417,10 @@ def _parameters(document: Document) -> Problems:
 def _parameter(entry: ParameterTable, path: Path) -> Problems:
     if (entry.type == "enum") != (entry.allowed is not None):
         yield Problem((*path, "allowed"), "an enum has allowed values, and nothing else has")
-    if entry.type != "integer" and not (entry.min is None and entry.max is None):
-        yield Problem(path, "only an integer has min or max")
+    if entry.type != "integer" and entry.min is not None:
+        yield Problem((*path, "min"), "only an integer has min")
+    if entry.type not in {"integer", "string"} and entry.max is not None:
+        yield Problem((*path, "max"), "only an integer or a string has max")
     low, high = entry.min, entry.max
     if low is not None and high is not None and low > high:
         yield Problem((*path, "min"), f"min {low} is above max {high}")

@@ -187,6 +187,7 @@ class ApiParameter:
     """The values of an ``enum``."""
     min: int | None = None
     max: int | None = None
+    """Of a ``string``: characters."""
     only_with: str | None = None
     """Name of a boolean parameter without which this one is not sent."""
 

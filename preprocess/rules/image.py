@@ -15,7 +15,7 @@ from preprocess.profiles.model import ImageLimits
 from preprocess.rules.finding import Change, Finding, Obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from preprocess.profiles.model import Profile
 
@@ -51,16 +51,23 @@ class Still:
 def frame_for(image: StillImage, profile: Profile, intent: Intent) -> tuple[str, Size] | None:
     """The nominal ratio and the size of a frame; ``None`` if the ratio asked for has no size.
 
-    ``adaptive`` takes the nearest ratio by the distance of logarithms, so that twice as wide is as
-    far as half as wide. Of two that are equally near the one that comes first in the profile.
+    ``adaptive`` takes the nearest ratio.
     """
     sizes = profile.sizes[intent.resolution.value]
-    wanted = intent.wanted_aspect
-    if wanted is None:
-        shape = math.log(image.displayed.aspect)
-        name = min(sizes, key=lambda ratio: abs(math.log(sizes[ratio].aspect) - shape))
+    if intent.wanted_aspect is None:
+        name = nearest_ratio(image.displayed.aspect, sizes)
         return name, sizes[name]
     return next(((name, size) for name, size in sizes.items() if name == intent.ratio), None)
+
+
+def nearest_ratio(aspect: Fraction, sizes: Mapping[str, Size]) -> str:
+    """The nominal ratio whose size is nearest in shape, by the distance of logarithms.
+
+    So twice as wide is as far as half as wide. Of two that are equally near the one that comes
+    first in the profile.
+    """
+    shape = math.log(aspect)
+    return min(sizes, key=lambda ratio: abs(math.log(sizes[ratio].aspect) - shape))
 
 
 def pixels(still: Still) -> Iterable[Finding]:

@@ -129,6 +129,20 @@ SLIPS = [
     Slip("modes.extend", "[modes.extend]", "[modes.continue]", "modes.continue", "does not allow"),
     Slip("parameters", "default = 5", "default = 3", "parameters.duration.default", "3 is outside"),
     Slip("parameters", '"custom_duration"', '"seed"', "parameters.duration.only_with", "boolean"),
+    Slip(
+        "parameters",
+        'image = { type = "url"',
+        'image = { type = "url", max = 9',
+        "parameters.image.max",
+        "only an integer or a string",
+    ),
+    Slip(
+        "parameters",
+        'prompt = { type = "string"',
+        'prompt = { type = "string", min = 1',
+        "parameters.prompt.min",
+        "only an integer",
+    ),
 ]
 
 
