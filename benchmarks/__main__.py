@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import media
+from benchmarks.hdr_sheet import tone_mapped
 from benchmarks.pairs import HEADING, Pair, command, compare, ffmpeg, show
 from preprocess import Options, Plan, Target, plan_file, probe_file, process_file
 from preprocess.encoding import CRF, KEYFRAME_INTERVAL_S, PRESET
@@ -32,7 +33,7 @@ def _measure(folder: Path, scratch: Path, runs: int) -> list[Pair]:
     print(f"{platform.machine()}, Python {platform.python_version()}; medians of {runs} pairs")
     print(HEADING)
     pairs = []
-    for measure in (_probe, _plan, _cut, _encode, _shell):
+    for measure in (_probe, _plan, _cut, _encode, _hdr, _variable, _shell):
         pair = measure(folder, scratch, runs)
         pairs.append(pair)
         show(pair)
@@ -111,6 +112,44 @@ def _encode(folder: Path, scratch: Path, runs: int) -> Pair:
         against=f"{Path(ffmpeg()).name}, same x264 settings and threads; ours verifies too",
         wanted="<= 1.0",
         at_most=1.0,
+        runs=max(3, runs // 2),
+    )
+
+
+def _hdr(folder: Path, scratch: Path, runs: int) -> Pair:
+    clip = media.hdr_4k(folder)
+    threads = Options().thread_count
+    filters = f"{tone_mapped(100, 'hable')},scale=1280:720:flags=bicubic"
+    return compare(
+        "HDR 4K to SDR 720p",
+        lambda: process_file(
+            clip,
+            target=Target(output=scratch / "sdr.mp4"),
+            options=Options(force=True, threads=threads),
+        ),
+        command(
+            *(ffmpeg(), "-v", "error", "-nostdin", "-y", "-threads", str(threads)),
+            *("-i", str(clip), "-t", "15", "-vf", filters, "-c:v", "libx264", "-preset", PRESET),
+            *("-crf", f"{CRF:g}", "-g", str(30 * KEYFRAME_INTERVAL_S)),
+            *("-threads", str(threads), "-movflags", "+faststart", str(scratch / "zscale.mp4")),
+        ),
+        against="zscale and tonemap, then scale; same x264 settings and threads",
+        wanted="<= 0.33",
+        at_most=0.33,
+        runs=max(3, runs // 2),
+    )
+
+
+def _variable(folder: Path, scratch: Path, runs: int) -> Pair:
+    uneven, even = media.full_hd(folder, jitter_ms=14), media.full_hd(folder)
+    target, options = Target(output=scratch / "variable.mp4"), Options(force=True)
+    return compare(
+        "the same at a variable rate",
+        lambda: process_file(uneven, target=target, options=options),
+        lambda: process_file(even, target=target, options=options),
+        against="ours at a constant rate, as many pictures",
+        wanted="<= 1.15",
+        at_most=1.15,
         runs=max(3, runs // 2),
     )
 

@@ -6,14 +6,18 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import av
+import av.filter
+
 from fixtures.clips import make_clip
 from fixtures.long_clip import make_long_clip
-from fixtures.spec import ClipSpec, Gop, Sound
+from fixtures.spec import ClipSpec, Gop, Sound, Timing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _GIB = 1 << 30
+_BT2020, _HLG = 9, 18  # ITU-T H.273
 LONG_BYTES = 3 * _GIB
 
 
@@ -42,8 +46,8 @@ def compliant(folder: Path) -> Path:
     return _made(folder / "eight-seconds.mp4", lambda path: make_long_clip(path, 8))
 
 
-def full_hd(folder: Path) -> Path:
-    """Twelve seconds of moving 1080p30."""
+def full_hd(folder: Path, jitter_ms: int = 0) -> Path:
+    """Twelve seconds of moving 1080p30, on a constant grid or around it."""
     spec = ClipSpec(
         name="full-hd",
         frames=360,
@@ -54,8 +58,35 @@ def full_hd(folder: Path) -> Path:
         quality=20,
         gop=Gop(length=60, b_frames=2),
         sound=replace(Sound(), sample_rate=48_000),
+        timing=Timing(jitter_ms=jitter_ms),
     )
-    return _made(folder / "full-hd.mp4", lambda path: make_clip(spec, path))
+    return _made(folder / f"full-hd-{jitter_ms}.mp4", lambda path: make_clip(spec, path))
+
+
+def hdr_4k(folder: Path) -> Path:
+    """Three seconds of 4K30 in HLG, as iPhones film: HEVC, 10 bits, BT.2020, 170 MB a minute."""
+    return _made(folder / "hdr-4k.mp4", _hdr_4k)
+
+
+def _hdr_4k(path: Path) -> None:
+    graph = av.filter.Graph()
+    pattern = graph.add("testsrc2", "size=3840x2160:rate=30")
+    depth, sink = graph.add("format", "yuv420p10le"), graph.add("buffersink")
+    pattern.link_to(depth)
+    depth.link_to(sink)
+    graph.configure()
+    with av.open(str(path), "w", format="mp4") as output:
+        stream = output.add_stream("libx265", rate=30)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = 3840, 2160, "yuv420p10le"
+        context.color_primaries, context.color_trc, context.colorspace = _BT2020, _HLG, _BT2020
+        context.color_range = 1
+        context.codec_tag = "hvc1"
+        context.bit_rate = 170_000_000 * 8 // 60
+        context.options = {"preset": "ultrafast", "x265-params": "log-level=none"}
+        for _ in range(90):
+            output.mux(stream.encode(graph.vpull()))
+        output.mux(stream.encode(None))
 
 
 def _made(path: Path, make: object) -> Path:

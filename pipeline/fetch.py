@@ -173,7 +173,7 @@ class Fetcher:
     ) -> AsyncIterator[tuple[bytes, int | None]]:
         """The bytes, as they come, the first of them looked at; and how many there should be."""
         declared = answer.headers.get("content-length", "")
-        expected = int(declared) if declared.isdigit() else None
+        expected = int(declared) if declared.isdecimal() else None
         started, received, start = self.clock(), 0, b""
         try:
             async for chunk in answer.aiter_raw():
@@ -241,7 +241,7 @@ def _check_head(answer: httpx.Response, url: str, max_bytes: int) -> None:
         msg = f"{shown_url(url)} sends its file compressed ({coding[:20]}) though asked not to"
         raise SourceError(ErrorCode.SOURCE_ENCODING, msg)
     declared = answer.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(url, f"{int(declared):,} bytes", max_bytes)
 
 

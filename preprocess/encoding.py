@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from preprocess.facts import Dynamic
 from preprocess.geometry import Orientation, Size, rescaled
-from preprocess.plan import AudioPlan, VideoEncoding
+from preprocess.plan import AudioPlan, Colours, VideoEncoding
+from preprocess.transfer import HLG, PQ
 
 if TYPE_CHECKING:
     from preprocess.facts import VideoTrack
@@ -34,6 +36,12 @@ LOWEST_VIDEO_BPS = 200_000
 """Below this a 480p picture is not worth sending; the byte cap is then a rejection."""
 _HD_HEIGHT = 577
 _HD_WIDTH = 1280
+PLAIN_TRANSFERS = {None, "bt709", "smpte170m", "gamma22", "gamma28", "iec61966-2-1", "smpte240m",
+                   "bt2020-10", "bt2020-12"}  # fmt: skip
+"""SDR transfer functions that a BT.709 display shows right or nearly so."""
+PLAIN_PRIMARIES = {None, "bt709", "smpte170m", "bt470bg", "bt470m", "smpte240m", "ebu3213"}
+"""As `PLAIN_TRANSFERS`: BT.601 differs from BT.709 by less than players do from each other."""
+_HDR_TRANSFERS = {Dynamic.PQ: PQ, Dynamic.HLG: HLG}
 
 
 def max_video_rate_bps(max_bytes: int, duration_s: Fraction, audio: AudioPlan) -> int:
@@ -65,8 +73,29 @@ def assumed_matrix(video: VideoTrack) -> str:
     """The YCbCr matrix of a picture; players assume BT.601 for small untagged ones."""
     if video.color_matrix is not None:
         return video.color_matrix
+    if video.dynamic is not Dynamic.SDR or video.color_primaries == "bt2020":
+        return "bt2020nc"
     hd = video.coded.height >= _HD_HEIGHT or video.coded.width >= _HD_WIDTH
     return "bt709" if hd else "smpte170m"
+
+
+def hdr_colours(dynamic: Dynamic, primaries: str | None) -> Colours | None:
+    """What is tone-mapped, if anything; HDR that names no primaries has those of BT.2100."""
+    transfer = _HDR_TRANSFERS.get(dynamic)
+    return None if transfer is None else Colours(primaries=primaries or "bt2020", transfer=transfer)
+
+
+def colours_to_convert(video: VideoTrack) -> Colours | None:
+    """What the picture's colours are if BT.709 displays would show them wrong."""
+    hdr = hdr_colours(video.dynamic, video.color_primaries)
+    if hdr is not None:
+        return hdr
+    if video.color_primaries in PLAIN_PRIMARIES and video.color_transfer in PLAIN_TRANSFERS:
+        return None
+    return Colours(
+        primaries=video.color_primaries or "bt709",
+        transfer=video.color_transfer or "bt709",
+    )
 
 
 def video_encoding(
@@ -91,11 +120,12 @@ def video_encoding(
         crop=rescaled(picture.crop, video.displayed, oriented) if picture.crop else None,
         scaled=picture.scaled,
         canvas=picture.canvas,
+        blur=picture.blur,
         frame_rate=rate,
         writes=chosen.writes,
         deinterlace=bool(video.interlaced),
         matrix_in=assumed_matrix(video),
-        primaries_in=video.color_primaries,
+        colours_in=colours_to_convert(video),
         full_range_in=bool(video.full_range),
         flatten=video.alpha,
         crf=CRF,

@@ -27,6 +27,8 @@ class Dynamic(StrEnum):
     SDR = "sdr"
     PQ = "pq"
     HLG = "hlg"
+    DOLBY_VISION = "dolby_vision"
+    """Without a picture that anything but Dolby Vision can show: profile 5, for one."""
 
 
 class SyncKind(StrEnum):
@@ -94,6 +96,8 @@ class PictureTable:
     """Ticks for which the last shown picture stays."""
     origin_pts: int
     """pts of the first shown picture of the stream: zero of all windows."""
+    pauses: bool = False
+    """The last picture stays for ``last_duration``, however long: animated images mean it."""
     shown_from: int | None = None
     """An edit list hides pictures before this pts."""
     shown_until: int | None = None
@@ -160,6 +164,18 @@ class VideoTrack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time, in seconds from the first shown picture."""
+
+    start_s: Fraction
+    end_s: Fraction
+
+    def shared_s(self, start_s: Fraction, end_s: Fraction) -> Fraction:
+        """How much of it lies between *start_s* and *end_s*."""
+        return max(Fraction(0), min(self.end_s, end_s) - max(self.start_s, start_s))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTrack:
     """The sound track that would be used. Picture time is the clock of ``PictureTable``."""
 
@@ -188,6 +204,16 @@ class AudioTrack:
     where packets differ in length, the largest hole."""
     bytes_per_s: float | None
     edit: EditShape
+    spans: tuple[Span, ...] | None = None
+    """Where packets promise sound around the window, the holes between them left out."""
+    window_s: Fraction | None = None
+    """Sound that the index promises for the window; set where not all of it is in the file."""
+    readable_s: Fraction | None = None
+    """How much of ``window_s`` has its bytes inside the file."""
+    uneven: str | None = None
+    """Why its packets cannot be copied one after the other; found by trying."""
+    passed_over: tuple[str, ...] = ()
+    """Sound tracks that would have come first, but that nothing here reads: ``track 1 (apac)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,11 +269,13 @@ class Facts:
     supported: bool
     """The container is on the list of those we open."""
     fault: str | None = None
-    """Why nothing more is known: ``input.corrupt``, ``input.truncated`` …"""
+    """Why nothing more is known: ``input.corrupt``, ``input.truncated`` …; of an animation whose
+    ``image`` is known, why it is no clip."""
     fault_detail: str | None = None
     brands: tuple[str, ...] = ()
     index: IndexPlace = IndexPlace.NONE
     video: VideoTrack | None = None
+    """Of an animated image too, beside ``image``."""
     audio: AudioTrack | None = None
     image: StillImage | None = None
     streams: tuple[StreamFacts, ...] = ()

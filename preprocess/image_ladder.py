@@ -108,8 +108,9 @@ def check_image_decodes(task: Task, taken: Intake, worker: Worker) -> None:
         InputRejected: it cannot be decoded.
     """
     assert isinstance(task.plan, ImagePlan)  # noqa: S101 - the caller has looked
-    if _measured(task, worker, task.plan, taken.fd).pixels is None:
-        raise InputRejected([corrupt("0 of 1 pictures can be decoded", 0, 1)])
+    damage = _measured(task, worker, task.plan, taken.fd).damage
+    if damage is not None:
+        raise InputRejected([corrupt(damage, 0, 1)])
 
 
 def _budget(task: Task, plan: ImagePlan) -> Budget:
@@ -159,7 +160,7 @@ def _checks(
             ok=0 < facts.size_bytes <= expected.max_bytes,
             measured=str(facts.size_bytes),
         ),
-        Check(name="decodes", ok=measured.pixels is not None, measured="1 picture"),
+        Check(name="decodes", ok=measured.damage is None, measured=measured.damage or "1 picture"),
         Check(name="pixels_identical", ok=kept, measured="same" if kept else "other pixels"),
         Check(
             name="accepted",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from preprocess.encoding import hdr_colours
 from preprocess.geometry import Size, centred_crop, inner_size, nearest_legal_size
 from preprocess.geometry import SizeLimits as Bounds
 from preprocess.intent import FRAME_ROLES, Fit, Intent, Role
@@ -22,8 +24,6 @@ from preprocess.rules import image as rules
 from preprocess.rules.finding import Change, Obstacle
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from preprocess.facts import Facts, StillImage
     from preprocess.profiles.model import ImageLimits, Profile
 
@@ -146,6 +146,7 @@ def _encoded(still: rules.Still, reasons: tuple[Reason, ...]) -> ImagePlan | Rej
             canvas=canvas,
             blur=still.fit is Fit.BLUR,
             convert=not (still.image.srgb or still.image.profile_broken),
+            hdr=hdr_colours(still.image.dynamic, still.image.primaries),
             primaries=still.image.primaries,
             transfer=still.image.transfer,
             quality=JPEG_QUALITIES[0],
@@ -160,27 +161,23 @@ def _canvas(still: rules.Still) -> tuple[Fraction, Size | None]:
     displayed, bounds = still.image.displayed, _bounds(still.limits)
     aspect = still.intent.wanted_aspect or displayed.aspect
     aspect = min(max(aspect, bounds.min_aspect), bounds.max_aspect)
-    kept = displayed if aspect == displayed.aspect else _fitted(displayed, aspect, still.fit)
-    if bounds.allow(kept):
-        return aspect, kept
-    return aspect, nearest_legal_size(aspect, round(kept.area * _scale(kept, bounds) ** 2), bounds)
+    # At its own scale: cut down, or padded up, to the shape.
+    narrow = min if still.fit is Fit.CROP else max
+    width = narrow(Fraction(displayed.width), displayed.height * aspect)
+    height = width / aspect
+    own = Size(max(1, round(width)), max(1, round(height)))
+    if bounds.allow(own):
+        return aspect, own
+    area = width * height * Fraction(_scale(width, height, bounds)) ** 2
+    return aspect, nearest_legal_size(aspect, round(area), bounds)
 
 
-def _scale(size: Size, bounds: Bounds) -> float:
-    """Factor that brings *size* inside, as near to 1 as a limit allows."""
-    short, long = sorted((size.width, size.height))
-    up = max(1.0, bounds.min_side_px / short)
-    down = min(bounds.max_side_px / long, math.sqrt(bounds.max_area_px / size.area))
+def _scale(width: Fraction, height: Fraction, bounds: Bounds) -> float:
+    """Factor that brings a size inside, as near to 1 as a limit allows."""
+    short, long = sorted((width, height))
+    up = max(1.0, float(bounds.min_side_px / short))
+    down = min(float(bounds.max_side_px / long), math.sqrt(bounds.max_area_px / (short * long)))
     return min(up, down)
-
-
-def _fitted(displayed: Size, aspect: Fraction, fit: Fit) -> Size:
-    """The picture cut down, or padded up, to *aspect*, at its own scale."""
-    if fit is Fit.CROP:
-        return centred_crop(displayed, aspect).size
-    if displayed.aspect > aspect:
-        return Size(displayed.width, round(displayed.width / aspect))
-    return Size(round(displayed.height * aspect), displayed.height)
 
 
 def _bounds(limits: ImageLimits) -> Bounds:

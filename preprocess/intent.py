@@ -22,6 +22,7 @@ class Role(StrEnum):
 
 
 FRAME_ROLES = frozenset({Role.FIRST_FRAME, Role.LAST_FRAME})
+VIDEO_ROLES = frozenset({Role.EDIT_VIDEO, Role.EXTEND_VIDEO, Role.REFERENCE_VIDEO})
 
 
 class Mode(StrEnum):
@@ -121,7 +122,7 @@ class Intent:
     """Name of a bundled profile, or the path of a profile file."""
     limits: Limits = Limits.SAFE
     mode: Mode | None = None
-    """``None``: decided by content (video: edit, still image: i2v_first)."""
+    """``None``: decided by content (what moves, animated images too: edit; stills: i2v_first)."""
     role: Role | None = None
     """Overrides the role that ``mode`` implies."""
     ratio: str = "adaptive"

@@ -19,6 +19,8 @@ class ProbeRequest:
     """Longest result: a head window ends here, a tail window begins this long before the end."""
     tail_tolerance_s: Fraction
     """How far after the wanted start a safe key picture is looked for."""
+    undecodable: tuple[int, ...] = ()
+    """Sound tracks, by stream index, that turned out to give no sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,22 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Animation:
+    """An animated image whose pictures Pillow gives; FFmpeg is not asked."""
+
+    container: str
+    convert: bool
+    """Its colours are no sRGB: they go through its ICC profile, or one for what is stated."""
+    primaries: str | None
+    transfer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
     """What a probe found, with how the file has to be opened again."""
 
     facts: Facts
-    opening: Opening | None
+    opening: Opening | Animation | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +57,7 @@ class ExecuteRequest:
     """A plan and all an engine needs beside the descriptor of the source."""
 
     plan: ClipPlan
-    opening: Opening
+    opening: Opening | Animation
     audio_offset_s: Fraction
     threads: int
     path: str
@@ -91,6 +104,8 @@ class ImageMeasured:
     facts: Facts
     pixels: str | None
     """Digest of its decoded pixels; ``None`` if they cannot be decoded."""
+    damage: str | None
+    """Why they cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +115,8 @@ class VerifyRequest:
     level: VerifyLevel
     copied: bool
     """Digests are wanted; else first and last GOP are decoded."""
+    sound: bool
+    """All of the sound is decoded: it was made anew, or everything is to be verified."""
     cap_s: Fraction
 
 
@@ -114,3 +131,7 @@ class Measured:
     """Pictures that were decoded."""
     to_decode: int
     """Pictures that should have been."""
+    sound_s: Fraction | None = None
+    """Sound that was decoded; ``None`` where nobody asked, or there is none."""
+    sound_to_decode_s: Fraction | None = None
+    """Sound that should have been."""

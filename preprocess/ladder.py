@@ -10,7 +10,7 @@ from preprocess import publish
 from preprocess.errors import InputRejected
 from preprocess.intent import VerifyLevel
 from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
-from preprocess.plan import ClipPlan, Plan, Reason, Rejection, Route
+from preprocess.plan import AudioAction, ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt
 from preprocess.rules.file import input_objections
@@ -23,9 +23,10 @@ from preprocess.task import (
     corrupt,
     loaded,
     not_as_planned,
+    probe,
     probe_budget,
 )
-from preprocess.verify import Check, check_result
+from preprocess.verify import Check, check_result, sound_check
 from preprocess.worker.client import Budget, Worker
 from preprocess.worker.protocol import OperationError
 
@@ -46,7 +47,10 @@ _RATE_MARGIN = 0.9
 def until_verified(
     task: Task, taken: Intake, worker: Worker, path: Path
 ) -> tuple[Measured, tuple[Check, ...]]:
-    """Carry out the plan; what misses falls to the next costlier route, and says so."""
+    """Carry out the plan; what misses falls to the next costlier route, and says so.
+
+    An encode that misses is done once more with one thread.
+    """
     tries = 0
     while True:
         assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
@@ -54,16 +58,19 @@ def until_verified(
         try:
             measured, checks = _attempt(task, taken, worker, path)
         except OperationError as error:
-            _after_failure(task, error)
+            _after_failure(task, taken, worker, error)
             continue
         missed = [check for check in checks if not check.ok]
         if not missed:
             return measured, checks
         text = ", ".join(f"{check.name}: {check.measured}" for check in missed)
-        task.attempts.append(Attempt(route=task.plan.route.label, failed=text))
+        _note(task, text)
         if task.plan.route is Route.ENCODE:
             tries += 1
             if not _is_only_too_large(missed):
+                if task.threads > 1:
+                    task.single_threaded = True
+                    continue
                 raise not_as_planned(text)
             if tries >= _BYTE_CAP_TRIES:
                 raise InputRejected([_over_the_cap(measured, task.plan)])
@@ -94,7 +101,7 @@ def _attempt(
         plan=plan,
         opening=probed.opening,
         audio_offset_s=offset_s,
-        threads=task.options.thread_count,
+        threads=task.threads,
         path=str(path.absolute()),
     )
     with task.timed("execute"):
@@ -124,32 +131,39 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
     with task.timed("verify"):
         measured = _measured(task, worker, task.plan, taken.fd)
-    there, wanted = measured.decoded, measured.to_decode
-    if there < wanted:
-        text = f"{there} of {wanted} pictures can be decoded"
-        raise InputRejected([corrupt(text, there, wanted)])
+    if objections := _undecoded(measured):
+        raise InputRejected(objections)
 
 
 def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
-    """Measure a clip that is not going to be changed, and decode every picture of it.
+    """Measure a clip that is not going to be changed, and decode all of it.
 
     Raises:
         InputRejected: it is none, or not all of it can be decoded.
     """
-    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, cap_s=_LONGEST_S)
+    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, sound=True, cap_s=_LONGEST_S)
     try:
         measured = _read_back(task, worker, request, taken.fd)
     except OperationError as error:
         text = f"it cannot be opened: {error.message}"
         raise InputRejected([corrupt(text, None, None)]) from error
     facts = replace(measured.facts, size_bytes=taken.identity[2])
-    if objections := input_objections(facts):
+    if objections := [*input_objections(facts), *_undecoded(measured)]:
         raise InputRejected(objections)
-    if measured.decoded < measured.to_decode:
-        there, wanted = measured.decoded, measured.to_decode
-        text = f"{there} of {wanted} pictures can be decoded"
-        raise InputRejected([corrupt(text, there, wanted)])
     return facts
+
+
+def _undecoded(measured: Measured) -> list[Reason]:
+    there, wanted = measured.decoded, measured.to_decode
+    reasons = []
+    if there < wanted:
+        text = f"{there} of {wanted} pictures can be decoded"
+        reasons.append(corrupt(text, there, wanted))
+    sound = sound_check(measured)
+    if sound is not None and not sound.ok:
+        text = f"{sound.measured} of the sound can be decoded"
+        reasons.append(_damaged_sound(text, measured.sound_s, measured.sound_to_decode_s))
+    return reasons
 
 
 def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured:
@@ -163,13 +177,14 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
     request = VerifyRequest(
         level=task.intent.verify,
         copied=plan.route is not Route.ENCODE,
+        sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
     return _read_back(task, worker, request, fd)
 
 
 def _read_back(task: Task, worker: Worker, request: VerifyRequest, fd: int) -> Measured:
-    threads = task.options.thread_count
+    threads = task.threads
     answer = call(worker, "verify", request, fd, probe_budget(task), threads=threads)
     return loaded(worker, "verify", Measured, answer.get("measured"))
 
@@ -183,7 +198,7 @@ def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
 
 
 def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
-    threads = task.options.thread_count
+    threads = task.threads
     assert task.facts is not None  # noqa: S101 - planned from them
     video = task.facts.video
     pixels = video.coded.area if video else _FULL_HD
@@ -203,22 +218,66 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     )
 
 
-def _after_failure(task: Task, error: OperationError) -> None:
+def _note(task: Task, failed: str) -> None:
+    assert task.plan is not None  # noqa: S101 - `until_verified` has looked
+    route = task.plan.route.label
+    task.attempts.append(Attempt(route=route, failed=failed, threads=task.threads))
+
+
+def _after_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
     """Choose what to try next, or raise what the failure means."""
-    plan, facts = task.plan, task.facts
+    plan = task.plan
     assert plan is not None  # noqa: S101 - `until_verified` has looked
-    assert facts is not None  # noqa: S101 - as above
-    task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
-    if error.code == "sound_lost" and facts.audio is not None:
-        silent = replace(facts, audio=replace(facts.audio, decodable=False))
-        task.facts = silent
+    _note(task, f"{error.code}: {error.message}")
+    if error.code.startswith("sound_"):
+        _after_sound_failure(task, taken, worker, error)
         _decide_again(task, plan.route)
+    elif plan.route is Route.ENCODE and task.threads > 1:
+        # Decoders' threads have their own faults (PyAV #1962, FFmpeg 7.1.0's HEVC); one has none.
+        task.single_threaded = True
     elif plan.route is Route.ENCODE:
         said = error.details
         reason = corrupt(error.message, said.get("readable"), said.get("expected"))
         raise InputRejected([reason]) from error
     else:
         _next_route(task)
+
+
+def _after_sound_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
+    """Put into the facts what trying has shown; the rules know what to do about it.
+
+    Raises:
+        InputRejected: some of the sound decodes, but not all.
+    """
+    facts = task.facts
+    assert facts is not None  # noqa: S101 - `until_verified` has looked
+    assert facts.audio is not None  # noqa: S101 - there was sound to fail
+    if error.code == "sound_lost":
+        # The list of decoders is only a promise: the next track is looked at instead.
+        task.undecodable = (*task.undecodable, facts.audio.stream)
+        probe(task, taken, worker)
+    elif error.code == "sound_uneven":
+        task.facts = replace(facts, audio=replace(facts.audio, uneven=error.message))
+    else:
+        said = error.details
+        reason = _damaged_sound(error.message, said.get("readable_s"), said.get("expected_s"))
+        raise InputRejected([reason]) from error
+
+
+def _damaged_sound(measured: str, there_s: object, promised_s: object) -> Reason:
+    return Reason(
+        rule="input.corrupt",
+        measured=measured,
+        limit="all of it",
+        value=_seconds(there_s),
+        limit_value=_seconds(promised_s),
+        unit="s",
+        fix="export or download the file again, or leave the sound out (--audio drop)",
+    )
+
+
+def _seconds(value: object) -> float | None:
+    return round(float(value), 6) if isinstance(value, float | Fraction) else None
 
 
 def _next_route(task: Task) -> None:

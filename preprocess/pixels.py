@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pillow_heif
 from PIL import Image, ImageFile
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 # sizes holds for frames that we do not look at first.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 Image.MAX_IMAGE_PIXELS = 4 * MAX_PIXELS
+OPENED_PIXELS = Image.MAX_IMAGE_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 pillow_heif.register_heif_opener(thumbnails=False)
 pillow_heif.options.DECODE_THREADS = 2
 
 _PLUGINS = {
-    "jpeg": ("JPEG", "MPO"),
+    "jpeg": ("JPEG",),
     "png": ("PNG",),
     "webp": ("WEBP",),
     "avif": ("AVIF",),
@@ -36,10 +38,11 @@ _PLUGINS = {
 TURNED_BY_DECODER = frozenset({"heif", "tiff"})
 """Pillow 13 turns TIFF when it loads it, libheif HEIF; AVIF's ``irot`` comes as EXIF."""
 
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, IndexError, KeyError, EOFError, RuntimeError, TypeError),
-    *(AttributeError, OverflowError, ZeroDivisionError, Image.DecompressionBombError),
-    *(Image.DecompressionBombWarning, UserWarning),
+    *(AttributeError, OverflowError, ZeroDivisionError, UserWarning, struct.error),
+    *BOMBS,
 )
 """What hostile files were seen to raise from Pillow and its plugins; MemoryError stays itself."""
 
@@ -52,8 +55,12 @@ def open_image(fd: int, container: str) -> Iterator[Image.Image]:
         one of `DAMAGE`.
     """
     os.lseek(fd, 0, os.SEEK_SET)
-    with (
-        os.fdopen(os.dup(fd), "rb") as file,
-        Image.open(file, formats=_PLUGINS[container]) as image,
-    ):
+    with os.fdopen(os.dup(fd), "rb") as file, open_file(file, container) as image:
+        yield image
+
+
+@contextmanager
+def open_file(file: IO[bytes], container: str) -> Iterator[Image.Image]:
+    """The same for what is in memory."""
+    with Image.open(file, formats=_PLUGINS[container]) as image:
         yield image

@@ -89,6 +89,19 @@ class AudioPlan:
     channels: int | None = None
     bit_rate_bps: int | None = None
     """Target bit rate; ``encode`` only."""
+    source_rate_hz: int | None = None
+    frame_samples: int | None = None
+    """Samples of one packet of the source, at its rate; ``None`` where packets differ."""
+    expected_s: Fraction | None = None
+    """Sound that the source's packets promise for the result; less is damage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """What a signal means where it is not SDR in BT.709, under FFmpeg's names."""
+
+    primaries: str
+    transfer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +117,8 @@ class VideoEncoding:
     """Size of the picture inside the result."""
     canvas: Size
     """Size of the result; larger than ``scaled`` where it is padded."""
+    blur: bool
+    """Padded with a blurred copy of the picture instead of black."""
     frame_rate: Fraction
     writes: tuple[int, ...]
     """How often each source picture is written, in display order."""
@@ -111,11 +126,11 @@ class VideoEncoding:
     """Pictures that are marked as two fields become one progressive picture each."""
     matrix_in: str
     """swscale name of the source's YCbCr matrix."""
-    primaries_in: str | None
-    """FFmpeg's name of the source's primaries; ``None`` where nothing is said."""
+    colours_in: Colours | None
+    """What goes through a 3D LUT; ``None`` where colours stay as they are."""
     full_range_in: bool
     flatten: bool
-    """Transparency is laid on black."""
+    """Transparency is laid on white, as of still images."""
     crf: float
     preset: str
     level: str
@@ -126,6 +141,8 @@ class VideoEncoding:
     """Longest GOP, in pictures."""
 
 
+BLUR_SHARE = 0.04
+"""Standard deviation of the blur behind a padded picture, as part of the canvas's longer side."""
 JPEG_QUALITIES = (95, 90, 85, 80, 70, 60)
 """Of images, with full chroma: the first that meets the byte cap; below 60 blocks are seen."""
 
@@ -151,6 +168,8 @@ class ImageEncoding:
     primaries: str | None
     transfer: str | None
     """FFmpeg's names of what the file states where it has no profile."""
+    hdr: Colours | None
+    """What goes through a 3D LUT instead."""
     quality: int
     """Of a JPEG; lowered to meet the byte cap."""
 

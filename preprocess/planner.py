@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from preprocess.encoding import video_encoding
 from preprocess.image_planner import decide_image
-from preprocess.intent import Intent, Short
+from preprocess.intent import VIDEO_ROLES, Intent, Short
 from preprocess.plan import (
     AudioAction,
     AudioPlan,
@@ -54,9 +54,11 @@ RULES: tuple[Rule, ...] = (
     clock.cadence,
     clock.gaps,
     clock.time_stamps,
+    clock.end,
     clock.edit_list,
     picture.codec,
     sound.presence,
+    sound.complete,
     sound.codec,
     sound.timing,
     sound.length,
@@ -75,7 +77,7 @@ def decide(
 
     *at_least* excludes cheaper routes, after one of them failed its verification.
     """
-    if facts.image is not None and facts.fault is None:
+    if _is_still(facts, intent):
         return decide_image(facts, profile, intent, at_least=at_least)
     objections = file.input_objections(facts)
     if facts.video is None or facts.fault is not None:
@@ -86,6 +88,8 @@ def decide(
     route = max((at_least, *(change.route for change in changes)))
     changes += _no_copy(case, route)
     route = max((at_least, *(change.route for change in changes)))
+    if route > Route.KEEP:
+        changes += sound.uneven(case)
     if route is Route.ENCODE:
         findings += picture.reachable(case)
     objections += file.obstacles(findings)
@@ -93,6 +97,16 @@ def decide(
         return Rejection(reasons=_unique(objections))
     reasons = _unique(change.reason for change in changes)
     return _plan(case, profile, route, reasons)
+
+
+def _is_still(facts: Facts, intent: Intent) -> bool:
+    """Whether the file is used as one picture: an animation is, where an image is asked for."""
+    if facts.image is None:
+        return False
+    if not facts.image.animated:
+        return facts.fault is None
+    unknown = facts.video is None and facts.fault is None
+    return unknown or intent.wanted_role not in VIDEO_ROLES
 
 
 def _case(facts: Facts, profile: Profile, intent: Intent) -> Case:
@@ -206,8 +220,11 @@ def _cap_s(case: Case) -> Fraction:
 
 def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...]) -> ClipPlan:
     video, chosen = case.video, case.chosen
-    audio = sound.plan_audio(case, ShortAction.NONE)
     assert chosen.slice is not None  # noqa: S101 - `_no_copy` has looked
+    duration_s = chosen.slice_frames / chosen.rate
+    audio = sound.plan_audio(
+        case, ShortAction.NONE, start_s=chosen.slice_start_s, duration_s=duration_s
+    )
     too_large = case.facts.size_bytes > case.accept.max_bytes
     expected = ExpectedClip(
         route=route,
@@ -216,7 +233,7 @@ def _copy(case: Case, profile: Profile, route: Route, reasons: tuple[Reason, ...
         height_px=video.displayed.height,
         frame_rate=chosen.rate,
         frames=chosen.slice_frames,
-        duration_s=chosen.slice_frames / chosen.rate,
+        duration_s=duration_s,
         max_duration_s=_cap_s(case),
         video_codec=video.codec,
         pixel_format=video.pixel_format,
@@ -246,9 +263,9 @@ def _encode(case: Case, profile: Profile, reasons: tuple[Reason, ...]) -> ClipPl
     shape = target_picture(video, target.size_limits, case.intent, _rendered_sizes(profile))
     assert shape is not None  # noqa: S101 - `picture.reachable` has looked
     short = _short_action(case)
-    audio = sound.plan_audio(case, short)
     frames = _frames(case, chosen, short)
     duration_s = frames / chosen.rate
+    audio = sound.plan_audio(case, short, start_s=chosen.start_s, duration_s=duration_s)
     encoding = video_encoding(video, chosen, shape, target, duration_s, audio)
     if short is not ShortAction.LOOP:
         writes = filled(limited(chosen.writes, frames), frames)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from preprocess import publish
 from preprocess.naming import receipt_path
+from preprocess.plan import ImagePlan
 from preprocess.report import SCHEMA, Report, plan_data, report_data
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def receipt_data(
 ) -> dict[str, object]:
     """The receipt as JSON-able data."""
     data = report_data(report)
-    image = report.facts is not None and report.facts.image is not None
+    image = isinstance(report.plan, ImagePlan)
     del data["receipt"]
     return {
         "type": "receipt",

@@ -48,6 +48,8 @@ class Attempt:
 
     route: str
     failed: str
+    threads: int | None = None
+    """Of each stage; ``None`` where that makes no difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +96,7 @@ def facts_data(facts: Facts) -> dict[str, object]:
         "brands": list(facts.brands),
         "index": facts.index.value,
         "encrypted": facts.encrypted,
-        **_video_data(video),
-        **(_image_data(facts.image) if facts.image else {}),
+        **_picture_data(facts),
         **_audio_data(audio),
         "streams": [
             {
@@ -116,6 +117,13 @@ def facts_data(facts: Facts) -> dict[str, object]:
         },
         "bytes_read": facts.bytes_read,
     }
+
+
+def _picture_data(facts: Facts) -> dict[str, object]:
+    """Of an animation what holds for all its pictures goes before what holds for the first."""
+    image = _image_data(facts.image) if facts.image else {}
+    video = _video_data(facts.video)
+    return {**image, **video} if facts.video else {**video, **image}
 
 
 def _image_data(image: StillImage) -> dict[str, object]:
@@ -238,6 +246,14 @@ def _audio_data(audio: AudioTrack | None) -> dict[str, object]:
         "audio_media_duration_s": seconds(audio.media_duration_s),
         "audio_gap_s": seconds(audio.gap_s),
         "audio_edit_list": audio.edit.value,
+        "audio_spans": None
+        if audio.spans is None
+        else [
+            {"start_s": seconds(span.start_s), "end_s": seconds(span.end_s)} for span in audio.spans
+        ],
+        "audio_readable_s": seconds(audio.readable_s),
+        "audio_uneven": audio.uneven,
+        "audio_passed_over": list(audio.passed_over),
     }
 
 
@@ -328,7 +344,8 @@ def report_data(report: Report) -> dict[str, object]:
             for check in report.checks
         ],
         "attempts": [
-            {"route": attempt.route, "failed": attempt.failed} for attempt in report.attempts
+            {"route": attempt.route, "failed": attempt.failed, "threads": attempt.threads}
+            for attempt in report.attempts
         ],
         "private_metadata": list(report.facts.private_metadata) if report.facts else [],
         "timings_s": {name: round(value, 6) for name, value in report.timings_s.items()},

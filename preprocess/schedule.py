@@ -22,8 +22,9 @@ def even(count: int, repeat: int, pick_every: int, most: int) -> tuple[int, ...]
     return limited([0 if n % pick_every else repeat for n in range(count)], most)
 
 
-UNNOTICED_S = Fraction(25, 1000)
-"""A picture may be this far from its sound: noticed from 45 ms on (ITU-R BT.1359-1, 1998)."""
+NEAR_S = Fraction(20, 1000)
+"""A picture may be this far from its time: with what its sound may be off, half of the 45 ms from
+which on it is noticed (ITU-R BT.1359-1, 1998). Half a step of 24 fps is 21 ms."""
 
 _NEAR_STEPS = Fraction(3, 4)
 """And this many steps: with a whole one, half the pictures of 60 fps would limp."""
@@ -40,7 +41,7 @@ def by_time(
     """
     if not pts:
         return ()
-    near = min(UNNOTICED_S * rate, _NEAR_STEPS)
+    near = min(NEAR_S * rate, _NEAR_STEPS)
     begins = [0]
     for p in pts[1:]:
         place, following = (max(Fraction(p), start) - start) * tick * rate, begins[-1] + 1

@@ -35,6 +35,8 @@ class TargetPicture:
     """Region of the shown, square-pixel picture that is kept."""
     scaled: Size
     canvas: Size
+    blur: bool = False
+    """Padded with a blurred copy of itself instead of black."""
 
 
 def wanted_aspect(displayed: Size, limits: SizeLimits, intent: Intent) -> Fraction:
@@ -55,7 +57,8 @@ def target_picture(
     wanted = wanted_aspect(shown, limits, intent)
     reshaped = not _is_near(shown, wanted)
     if reshaped and intent.wanted_fit is not Fit.CROP:
-        return _padded(shown, wanted, limits, preferred)
+        blur = intent.wanted_fit is Fit.BLUR
+        return _padded(shown, wanted, limits, preferred, blur=blur)
     crop = centred_crop(shown, wanted) if reshaped else None
     kept = crop.size if crop else shown
     step = limits.side_multiple
@@ -78,14 +81,14 @@ def _is_near(size: Size, aspect: Fraction) -> bool:
 
 
 def _padded(
-    shown: Size, wanted: Fraction, limits: SizeLimits, preferred: Iterable[Size]
+    shown: Size, wanted: Fraction, limits: SizeLimits, preferred: Iterable[Size], *, blur: bool
 ) -> TargetPicture | None:
     around = max(Fraction(shown.width) ** 2 / wanted, Fraction(shown.height) ** 2 * wanted)
     canvas = _legal(wanted, round(around), limits, preferred)
     if canvas is None:
         return None
     scaled = inner_size(canvas, shown.aspect, limits.side_multiple)
-    return TargetPicture(crop=None, scaled=scaled, canvas=canvas)
+    return TargetPicture(crop=None, scaled=scaled, canvas=canvas, blur=blur)
 
 
 def _legal(

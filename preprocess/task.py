@@ -135,8 +135,17 @@ class Task:
     facts: Facts | None = None
     probed: Probed | None = None
     plan: Plan | None = None
+    undecodable: tuple[int, ...] = ()
+    """Sound tracks, by stream index, that turned out to give no sound."""
+    single_threaded: bool = False
+    """An encode with threads has failed."""
     attempts: list[Attempt] = field(default_factory=list)
     timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def threads(self) -> int:
+        """Threads for each decoder, filter graph and encoder."""
+        return 1 if self.single_threaded else self.options.thread_count
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -182,6 +191,7 @@ def probe(task: Task, taken: Intake, worker: Worker) -> Facts:
             task.profile.target.max_duration_s,
         ),
         tail_tolerance_s=task.profile.tolerances.tail_tolerance_s,
+        undecodable=task.undecodable,
     )
     task.tell(Stage.PROBE, 0)
     with task.timed("probe"):
@@ -248,7 +258,10 @@ def loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:
         raise failures.malformed(op, f"what is no {kind.__name__}", str(error)) from error
 
 
-_KNOWN = {"source_damaged", "plan_mismatch", "sound_lost", "invalid_data"}
+_KNOWN = {
+    *("source_damaged", "plan_mismatch", "invalid_data"),
+    *("sound_lost", "sound_damaged", "sound_uneven"),
+}
 
 
 def corrupt(measured: str, readable: object, expected: object) -> Reason:

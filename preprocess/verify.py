@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from preprocess.facts import EditShape, Facts, IndexPlace, VideoTrack
 from preprocess.geometry import Orientation
 from preprocess.plan import ClipPlan, ExpectedClip, Route
-from preprocess.rules.sound import UNNOTICED_S
+from preprocess.rules.sound import UNNOTICED_S, normal_loss_s
 from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_result(plan: ClipPlan, outcome: Outcome, measured: Measured) -> tuple[
     return (
         *_picture(plan.expected, video),
         *_clock(plan.expected, facts, video),
-        *_sound(plan.expected, facts),
+        *_sound(plan, facts),
         *_file(plan.expected, facts),
         *_content(plan, outcome, measured),
     )
@@ -87,9 +87,9 @@ def _on_grid(video: VideoTrack, rate: Fraction) -> bool:
     return all(pts == n * step for n, pts in enumerate(sorted(table.pts)))
 
 
-def _sound(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
+def _sound(plan: ClipPlan, facts: Facts) -> Iterator[Check]:
     audio = facts.audio
-    yield _same("audio_codec", expected.audio_codec, audio.codec if audio else None)
+    yield _same("audio_codec", plan.expected.audio_codec, audio.codec if audio else None)
     if audio is None:
         return
     start = audio.start_s or Fraction(0)
@@ -97,6 +97,14 @@ def _sound(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
     yield Check(name="audio_start", ok=abs(start) <= UNNOTICED_S, measured=seconds_text(start))
     plain = audio.edit in (EditShape.NONE, EditShape.PLAIN)
     yield Check(name="audio_edit_list", ok=plain, measured=audio.edit.value)
+    there_s, expected_s = audio.duration_s, plan.audio.expected_s
+    if there_s is not None and expected_s is not None:
+        allowed_s = normal_loss_s(plan.audio.frame_samples, plan.audio.source_rate_hz)
+        yield Check(
+            name="audio_length",
+            ok=expected_s - there_s <= allowed_s,
+            measured=f"{seconds_text(there_s)}, the source has {seconds_text(expected_s)}",
+        )
 
 
 def _file(expected: ExpectedClip, facts: Facts) -> Iterator[Check]:
@@ -134,6 +142,25 @@ def _content(plan: ClipPlan, outcome: Outcome, measured: Measured) -> Iterator[C
         name="decodes",
         ok=measured.decoded == measured.to_decode,
         measured=f"{measured.decoded} of {measured.to_decode} pictures",
+    )
+    sound = sound_check(measured)
+    if sound is not None:
+        yield sound
+
+
+def sound_check(measured: Measured) -> Check | None:
+    """Whether all of the sound decodes; ``None`` where it was not to be decoded."""
+    audio, there_s, promised_s = (
+        measured.facts.audio,
+        measured.sound_s,
+        measured.sound_to_decode_s,
+    )
+    if audio is None or there_s is None or promised_s is None:
+        return None
+    return Check(
+        name="sound_decodes",
+        ok=promised_s - there_s <= normal_loss_s(audio.frame_samples, audio.sample_rate_hz),
+        measured=f"{seconds_text(there_s)} of {seconds_text(promised_s)}",
     )
 
 

@@ -18,6 +18,7 @@ from preprocess.timing import (
     deviation,
     divisor,
     find_cadence,
+    open_end,
     own_cadence,
     repeats,
 )
@@ -158,6 +159,8 @@ def _take_constant(
     if cadence is None and wanted.part:  # what is uneven may lie outside
         near = _in_window(shown, table, wanted, None)
         cadence = _cadence(near, video, accept, target, tolerances)
+        if cadence is not None and not _fills(near, _bounds(shown, table, wanted), cadence, table):
+            return None
     if cadence is None:
         return None
     rate, repeat, pick_every = _conformed(cadence, accept, target)
@@ -172,6 +175,8 @@ def _take_constant(
         if off_s > tolerances.rewrite_s:
             return None
         cadence = replace(cadence, deviation_s=off_s)
+    if table.pauses and pts and not _fills(pts, _bounds(shown, table, wanted), cadence, table):
+        return None
     return _Taken(
         pts=pts,
         start=Fraction(pts[0] if pts else 0),
@@ -182,20 +187,34 @@ def _take_constant(
     )
 
 
-def _take_variable(
-    shown: list[int], table: PictureTable, wanted: _Wanted, target: TargetVideo
-) -> _Taken:
-    """The window at the nearest standard rate, each picture for as long as it is shown."""
+def _fills(
+    pts: list[int], bounds: tuple[Fraction, Fraction], cadence: Cadence, table: PictureTable
+) -> bool:
+    """Whether no pause reaches into the window from its ends."""
+    step = 1 / (cadence.rate * table.time_base)
+    return pts[0] - bounds[0] < 2 * step and bounds[1] - pts[-1] < 2 * step
+
+
+def _bounds(shown: list[int], table: PictureTable, wanted: _Wanted) -> tuple[Fraction, Fraction]:
+    """Where the window begins and ends, in ticks."""
     tick, cap = table.time_base, wanted.cap_s / table.time_base
-    end = Fraction(shown[-1] + table.last_duration if shown else 0)
     start = Fraction(shown[0] if shown else 0)
+    end = Fraction(shown[-1] + table.last_duration if shown else 0)
     if wanted.window.kind is WindowKind.TAIL:
         start = max(start, end - cap)
     elif wanted.window.kind is WindowKind.SPAN:
         start = max(start, table.origin_pts + wanted.window.start_s / tick)
         if wanted.window.end_s is not None:
             end = min(end, table.origin_pts + wanted.window.end_s / tick)
-    end = min(end, start + cap)
+    return start, min(end, start + cap)
+
+
+def _take_variable(
+    shown: list[int], table: PictureTable, wanted: _Wanted, target: TargetVideo
+) -> _Taken:
+    """The window at the nearest standard rate, each picture for as long as it is shown."""
+    tick = table.time_base
+    start, end = _bounds(shown, table, wanted)
     first = bisect_right(shown, start) - 1
     pts = [p for p in shown[max(first, 0) :] if p < end] if start < end else []
     rate = schedule.nearest_rate(pts, tick, target.min_rate, target.max_rate)
@@ -219,10 +238,12 @@ def shown_packets(table: PictureTable) -> list[int]:
 def _settled(table: PictureTable) -> tuple[int, ...]:
     """The pictures of a table whose neighbours are all in it.
 
-    Where a table ends inside a stream, the last pictures in decode order lack those that are
-    shown between them; a clean boundary is the last point without such holes.
+    Where a table ends inside a stream, or a stream was broken off, the last pictures in decode
+    order lack those that are shown between them; a clean boundary is the last point without such
+    holes.
     """
-    pts, start, end = table.pts, 0, len(table.pts)
+    pts, start = table.pts, 0
+    end = len(pts) - (open_end(pts) if table.at_end else 0)
     inner = clean_ends(pts)[:-1]
     if not table.at_end and inner:
         end = inner[-1]

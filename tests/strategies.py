@@ -268,7 +268,7 @@ ODD_VIDEO: Options = {
     "color_primaries": _COLOURS,
     "color_transfer": _COLOURS,
     "full_range": st.sampled_from([True, None]),
-    "dynamic": st.sampled_from(list(Dynamic)),
+    "dynamic": one_of_these(Dynamic.PQ, Dynamic.HLG),
     "interlaced": st.sampled_from([None, True]),
     "uniform": st.just(value=False),
     "alpha": st.just(value=True),
@@ -319,10 +319,13 @@ _ODD = {
     for field, strategy in options.items()
 }
 _FATAL = {("file", name) for name in ("kind", "supported", "fault", "encrypted")} | {
-    ("video", name) for name in ("decodable", "readable_frames", "dynamic")
+    ("video", name) for name in ("decodable", "readable_frames")
 }
 _MENDABLE: Options = {f"{p} {f}": s for (p, f), s in _ODD.items() if (p, f) not in _FATAL}
-_ANYTHING: Options = {f"{p} {f}": s for (p, f), s in _ODD.items()}
+_ANYTHING: Options = {f"{p} {f}": s for (p, f), s in _ODD.items()} | {
+    "video dynamic": st.sampled_from(list(Dynamic)),
+    "video color_matrix": _COLOURS | st.just("ictcp"),
+}
 
 
 def _track_fields(odd: Mapping[str, Any], part: str) -> dict[str, Any]:

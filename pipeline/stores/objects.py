@@ -227,9 +227,10 @@ class ObjectStore:
             )
             raise StoreError(ErrorCode.STORE_UNREACHABLE, msg) from None
         except (exceptions.BaseError, httpx.HTTPError) as error:
+            address = " (AWS_ENDPOINT_URL)" if self._url.startswith("s3:") else ""
             msg = (
-                f"the store {self._url} cannot be used: {self._foreign(error)}; check its address "
-                "(AWS_ENDPOINT_URL) and the network"
+                f"the store {self._url} cannot be used: {self._foreign(error)}; check its "
+                f"address{address} and the network"
             )
             raise StoreError(ErrorCode.STORE_UNREACHABLE, msg) from None
 

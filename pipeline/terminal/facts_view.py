@@ -114,7 +114,11 @@ def _colour(facts: Facts) -> Iterator[str]:
     yield "/".join(names) or "untagged"
     if video.full_range is not None:
         yield "full range" if video.full_range else "limited range"
-    yield "SDR" if video.dynamic.value == "sdr" else f"HDR ({video.dynamic.value.upper()})"
+    yield (
+        "SDR"
+        if video.dynamic.value == "sdr"
+        else f"HDR ({video.dynamic.value.upper().replace('_', ' ')})"
+    )
     if video.interlaced:
         yield "interlaced"
     if video.alpha:

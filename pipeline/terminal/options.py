@@ -169,7 +169,7 @@ class Asked(Telling):
     fit: Annotated[
         Fit | None,
         typer.Option(
-            help="How another shape is reached; blur, a blurred copy behind, is for images only.",
+            help="How another shape is reached: cut, black at the sides, or a blurred copy behind.",
             show_default="pad; frames crop",
         ),
     ] = None

@@ -20,14 +20,15 @@ from av.stream import Stream
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
-from preprocess.job import Opening, Outcome
-from preprocess.native import arm_decoder, open_input, seek_before, video_stream
+from preprocess.job import Animation, Opening, Outcome
+from preprocess.native import demuxed, open_input, picture_decoder, seek_before, video_stream
 from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from av.container import InputContainer, OutputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
 _DECODED_AHEAD = 3
@@ -84,7 +85,7 @@ class _Stopped(Exception):  # noqa: N818 - not an error, the other side's failur
 
 def encode_frames(
     fd: int,
-    opening: Opening,
+    opening: Opening | Animation,
     plan: ClipPlan,
     path: str,
     *,
@@ -99,6 +100,13 @@ def encode_frames(
     """
     encoding = plan.encoding
     assert encoding is not None  # noqa: S101 - only the encode route comes here
+    if isinstance(opening, Animation):
+        with mp4.open_output(path) as output:
+            target = _add_picture_track(output, encoding, threads)
+            still = _AnimationReader(fd, opening, plan)
+            frames = _run(still, encoding, target, output, plan, threads, progress)
+        mp4.settle_durations(path)
+        return Outcome(frames=frames)
     with open_input(fd, opening) as source, mp4.open_output(path) as output:
         stream = video_stream(source, plan.video_stream)
         clock = Clock(
@@ -146,7 +154,7 @@ def _add_picture_track(
 
 
 def _run(
-    reader: _Reader,
+    reader: _Reader | _AnimationReader,
     encoding: VideoEncoding,
     target: VideoStream,
     output: OutputContainer,
@@ -207,13 +215,11 @@ class _Reader:
         self._plan = plan
         self._opening = opening
         self._slots = {pts: n for n, pts in enumerate(plan.source_pts)}
-        arm_decoder(stream, threads)
         encoding = plan.encoding
-        if encoding is not None and filters.reduction(encoding) >= _SKIP_DEBLOCKING_FROM:
-            stream.codec_context.options = {
-                **stream.codec_context.options,
-                "skip_loop_filter": "all",
-            }
+        assert encoding is not None  # noqa: S101 - as in `encode_frames`
+        self._decoder = picture_decoder(stream, threads, alpha=encoding.flatten)
+        if filters.reduction(encoding) >= _SKIP_DEBLOCKING_FROM:
+            self._decoder.options = {**self._decoder.options, "skip_loop_filter": "all"}
 
     def run(self, decoded: _Pipe, filtered: _Pipe) -> None:
         """Send pictures to *decoded* and written sound to *filtered*; end both."""
@@ -221,7 +227,7 @@ class _Reader:
         encoding = plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
         shown = sum(encoding.writes)
-        passes = -(-plan.expected.frames // shown) if plan.short is ShortAction.LOOP else 1
+        passes = _passes(plan, shown)
         for number in range(passes):
             if passes > 1 and isinstance(self._sound, SoundEncoder):
                 length_s = shown / encoding.frame_rate
@@ -238,18 +244,18 @@ class _Reader:
         lead_s = self._sound.lead_s if self._sound is not None else Fraction(0)
         first = self._plan.source_pts[0]
         seek_before(self._source, self._stream, first, self._opening.demuxer, lead_s=lead_s)
-        self._stream.codec_context.flush_buffers()
+        self._decoder.flush_buffers()
         if isinstance(self._sound, SoundEncoder):
             self._sound.stream.codec_context.flush_buffers()
 
     def _one_pass(self, writes: tuple[int, ...], decoded: _Pipe, filtered: _Pipe) -> None:
         finder = _Finder(self._slots, exact=self._plan.exact_pts)
         wanted = [self._stream] if self._sound is None else [self._stream, self._sound.stream]
-        for packet in self._source.demux(wanted):
+        for packet in demuxed(self._source, wanted):
             # Not packet.stream_index: a flush packet says 0 whatever its stream (PyAV 18.1.0).
             if packet.stream is self._stream:
                 if not finder.complete:
-                    for frame in _decoded(packet):
+                    for frame in _decoded(self._decoder, packet):
                         slot = finder.take(frame)
                         if slot is not None:
                             decoded.put(_Picture(frame, writes[slot]))
@@ -261,9 +267,41 @@ class _Reader:
         finder.check()
 
 
-def _decoded(packet: Packet[Stream]) -> list[av.VideoFrame]:
+def _passes(plan: ClipPlan, shown: int) -> int:
+    """How often the source is shown, which gives *shown* pictures each time."""
+    return -(-plan.expected.frames // shown) if plan.short is ShortAction.LOOP else 1
+
+
+class _AnimationReader:
+    """Decodes the window of an animated image, as often as it is repeated."""
+
+    def __init__(self, fd: int, animation: Animation, plan: ClipPlan) -> None:
+        self._fd = fd
+        self._animation = animation
+        self._plan = plan
+        self._slots = {pts: n for n, pts in enumerate(plan.source_pts)}
+
+    def run(self, decoded: _Pipe, _filtered: _Pipe) -> None:
+        """Send pictures to *decoded*, and end it."""
+        from preprocess.engines import animation  # noqa: PLC0415 - Pillow is for images only
+
+        encoding = self._plan.encoding
+        assert encoding is not None  # noqa: S101 - as in `encode_frames`
+        for _ in range(_passes(self._plan, sum(encoding.writes))):
+            finder = _Finder(self._slots, exact=True)
+            for frame in animation.pictures(self._fd, self._animation):
+                slot = finder.take(frame)
+                if slot is not None:
+                    decoded.put(_Picture(frame, encoding.writes[slot]))
+                if finder.complete:
+                    break
+            finder.check()
+        decoded.put(None)
+
+
+def _decoded(decoder: VideoCodecContext, packet: Packet[Stream]) -> list[av.VideoFrame]:
     try:
-        return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+        return decoder.decode(packet)
     except (av.InvalidDataError, BlockingIOError):  # the latter by VP9 after a refused packet
         return []  # the finder misses the picture and says so
 

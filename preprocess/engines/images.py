@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter, PngImagePlugin
 
-from preprocess import icc
 from preprocess.engines.failures import PlanMismatch, SourceDamaged
 from preprocess.engines.resample import Region, resized
-from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, resizable
+from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, profile_of, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
-from preprocess.pixels import DAMAGE, open_image
-from preprocess.plan import JPEG_QUALITIES, Route
+from preprocess.pixels import DAMAGE, open_file, open_image
+from preprocess.plan import BLUR_SHARE, JPEG_QUALITIES, Colours, Route
 from preprocess.probe import jpeg, png
 
 if TYPE_CHECKING:
     from preprocess.plan import ImageEncoding, ImagePlan
 
-_BLUR_SHARE = 0.04
-"""Radius of the blur behind a padded picture, as part of the canvas."""
 _GRAVITIES = {
     Gravity.CENTRE: (0.5, 0.5),
     Gravity.NORTH: (0.5, 0.0),
@@ -42,13 +39,17 @@ _TURNS = {
     Orientation.HALF_TURN: Image.Transpose.ROTATE_180,
     Orientation.COUNTERCLOCKWISE: Image.Transpose.ROTATE_90,
     Orientation.MIRRORED: Image.Transpose.FLIP_LEFT_RIGHT,
-    Orientation.MIRRORED_CLOCKWISE: Image.Transpose.TRANSVERSE,
+    Orientation.MIRRORED_CLOCKWISE: Image.Transpose.TRANSPOSE,
     Orientation.UPSIDE_DOWN_MIRRORED: Image.Transpose.FLIP_TOP_BOTTOM,
-    Orientation.MIRRORED_COUNTERCLOCKWISE: Image.Transpose.TRANSPOSE,
+    Orientation.MIRRORED_COUNTERCLOCKWISE: Image.Transpose.TRANSVERSE,
 }
 _HEADROOM = 1.5
 """Pixels a side that the resampler gets for one of the result: with less, the decoder's coarser
 filter shows (SSIM 0.96 at 1.17, 0.99 at 1.57; benchmarks/README.md)."""
+_FILLED = range(127, 130)
+"""Values of a channel where libjpeg had no data: the middle, whatever the kind of colours."""
+_JUNK = bytes(range(1, 0x80))
+"""Data of no picture, without a marker."""
 _DETAIL_SIDE = 160
 """Pixels of the long side at which detail is looked for."""
 
@@ -84,6 +85,8 @@ def pixel_digest(fd: int, container: str) -> str:
                 image.verify()  # check sums, which decoding does without and other readers do not
         with open_image(fd, container) as image:
             image.load()
+            if container == "jpeg":
+                _check_filled(fd, image, None)
             shape = f"{image.mode} {image.width} {image.height}".encode()
             return hashlib.sha256(shape + image.tobytes()).hexdigest()
     except DAMAGE as error:
@@ -100,6 +103,27 @@ def _strip(fd: int, container: str, path: str) -> ImageOutcome:
     return ImageOutcome(quality=None, pixels=pixel_digest(fd, container))
 
 
+def _check_filled(fd: int, image: Image.Image, drafted: tuple[int, int] | None) -> None:
+    """See that a JPEG's data last to the last pixel of *image*, which was made from them.
+
+    What has none libjpeg fills with grey, and Pillow 13.0 does not pass its warning on. Data put
+    behind the picture's own do not change a whole picture; of another they fill a part.
+
+    Raises:
+        OSError: they end before.
+    """
+    last = image.getpixel((image.width - 1, image.height - 1))
+    if any(value not in _FILLED for value in (last if isinstance(last, tuple) else (last,))):
+        return
+    plain = jpeg.stripped(os.pread(fd, os.fstat(fd).st_size, 0))
+    longer = io.BytesIO(plain.removesuffix(jpeg.EOI_BYTES) + _JUNK + jpeg.EOI_BYTES)
+    with open_file(longer, "jpeg") as other:
+        _decode_small(other, drafted)
+        if other.tobytes() != image.tobytes():
+            msg = "the data end before the picture does"
+            raise OSError(msg)
+
+
 def _damaged(error: BaseException) -> SourceDamaged:
     said = str(error) or type(error).__name__
     return SourceDamaged(0, 1, f"pictures can be decoded: {said}"[:200])
@@ -114,41 +138,42 @@ class _Source:
     """Its pixels for one of the file."""
     stored: Size
     """What the file has."""
-    profile: bytes | None
+    colours: bytes | Colours | None
+    """What it goes through; ``None``: it is sRGB."""
 
 
 def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
     try:
         with open_image(fd, container) as image:
             stored = Size(image.width, image.height)
-            scale = _decode_small(image, encoding) if container == "jpeg" else 1.0
-            image.seek(0)
-            image.load()
-            profile = _profile(image, encoding)
+            drafted = _enough(image, encoding) if container == "jpeg" else None
+            scale = _decode_small(image, drafted)
+            image.load()  # what it was opened at: the first picture, of a HEIF the primary one
+            if container == "jpeg":
+                _check_filled(fd, image, drafted)
+            stated = encoding.primaries, encoding.transfer
+            colours = encoding.hdr or (profile_of(image, stated) if encoding.convert else None)
             turn = _TURNS.get(encoding.orientation)
             turned = image if turn is None else image.transpose(turn)
-            return _Source(image=resizable(turned), scale=scale, stored=stored, profile=profile)
+            return _Source(image=resizable(turned), scale=scale, stored=stored, colours=colours)
     except DAMAGE as error:
         raise _damaged(error) from error
 
 
-def _profile(image: Image.Image, encoding: ImageEncoding) -> bytes | None:
-    """What the colours go through: the profile in the file, or one for what it states."""
-    if not encoding.convert or image.mode == "LAB":
-        return None  # LAB is converted from what it is, whatever the profile
-    embedded: bytes | None = image.info.get("icc_profile")
-    stated = encoding.primaries, encoding.transfer
-    return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
-
-
-def _decode_small(image: Image.Image, encoding: ImageEncoding) -> float:
-    """Let the JPEG decoder scale by 1/2, 1/4 or 1/8, as far as the resampler has enough left."""
+def _enough(image: Image.Image, encoding: ImageEncoding) -> tuple[int, int] | None:
+    """The least size to decode at that leaves the resampler enough; ``None``: the whole size."""
     kept = encoding.crop or _turned(Size(image.width, image.height), encoding)
     share = max(encoding.scaled.width / kept.width, encoding.scaled.height / kept.height)
     share *= _HEADROOM
+    if share >= 1:
+        return None
+    return int(image.width * share) + 1, int(image.height * share) + 1
+
+
+def _decode_small(image: Image.Image, wanted: tuple[int, int] | None) -> float:
+    """Let the JPEG decoder scale by 1/2, 1/4 or 1/8, to no less than *wanted*."""
     width = image.width
-    wanted = (int(image.width * share) + 1, int(image.height * share) + 1)
-    drafted = image.draft(image.mode, wanted) if share < 1 else None
+    drafted = image.draft(image.mode, wanted) if wanted is not None else None
     return drafted[1][2] / width if drafted is not None else 1.0
 
 
@@ -159,7 +184,7 @@ def _turned(stored: Size, encoding: ImageEncoding) -> Size:
 def _fitted(source: _Source, encoding: ImageEncoding, threads: int) -> Image.Image:
     """Cropped, scaled, converted and padded; colours last, of fewer pixels."""
     kept = _kept(source, encoding)
-    scaled = in_srgb(resized(source.image, encoding.scaled, kept, threads), source.profile)
+    scaled = in_srgb(resized(source.image, encoding.scaled, kept, threads), source.colours)
     if encoding.canvas == encoding.scaled:
         return scaled
     canvas = _backdrop(source, encoding)
@@ -175,8 +200,8 @@ def _backdrop(source: _Source, encoding: ImageEncoding) -> Image.Image:
         return Image.new("RGB", (canvas.width, canvas.height))
     small = Size(max(1, canvas.width // 4), max(1, canvas.height // 4))
     cover = resized(source.image, small, _covering(source.image, canvas), threads=1)
-    radius = max(1.0, _BLUR_SHARE * max(small.width, small.height))
-    blurred = in_srgb(cover, source.profile).filter(ImageFilter.GaussianBlur(radius))
+    radius = max(1.0, BLUR_SHARE * max(small.width, small.height))
+    blurred = in_srgb(cover, source.colours).filter(ImageFilter.GaussianBlur(radius))
     return blurred.resize((canvas.width, canvas.height), Image.Resampling.BICUBIC)
 
 

@@ -15,6 +15,7 @@ Region = tuple[float, float, float, float]
 _STRIP_PX = 200_000
 """Of the result; less is not worth a thread."""
 # Invisible pixels must not bleed into the edges: colours are premultiplied while they are mixed.
+# Pillow would do it by itself, but with a copy of all of the picture for each strip.
 _PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}
 
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import av
 
-from preprocess.engines.failures import PlanMismatch, SoundLost
-from preprocess.native import arm_decoder, audio_stream, tick_s
+from preprocess.engines.account import Account
+from preprocess.engines.failures import SoundUneven
+from preprocess.engines.mixing import Segment
+from preprocess.native import arm_decoder, audio_stream, decoded_sound, tick_s
 from preprocess.plan import AudioAction, ClipPlan
 from preprocess.probe import nal
+from preprocess.rules.sound import UNNOTICED_S
+from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
 AAC_FRAME = 1024
 _PRIMING = 1024
 """FFmpeg's AAC encoder starts with one packet that holds nothing yet."""
-_CONTIGUOUS_S = Fraction(1, 50)
-"""Sound frames nearer than this follow each other; time stamps are often rounded to 1 ms."""
 _BYTES_PER_SAMPLE = 4  # fltp
 
 
@@ -42,6 +44,10 @@ class Clock:
     cap_s: Fraction
     """No track may be longer."""
 
+    def time_s(self, pts: int, tick: Fraction) -> Fraction:
+        """Time of a raw sound time stamp, from the first written picture."""
+        return pts * tick + self.offset_s - self.start_s
+
 
 def sound_track(
     plan: ClipPlan, source: InputContainer, output: OutputContainer, clock: Clock
@@ -50,34 +56,48 @@ def sound_track(
     if plan.audio.action is AudioAction.DROP or plan.audio.stream is None:
         return None
     stream = audio_stream(source, plan.audio.stream)
+    arm_decoder(stream, 1)
     if plan.audio.action is AudioAction.COPY:
-        return SoundCopier(stream, output, clock)
+        return SoundCopier(plan, stream, output, clock)
     return SoundEncoder(plan, stream, output, clock)
 
 
 class SoundCopier:
-    """Copies the packets that are heard during the picture."""
+    """Copies the packets that are heard during the picture, and decodes them to see that they are.
 
-    def __init__(self, stream: AudioStream, output: OutputContainer, clock: Clock) -> None:
+    Decoding is no check too many: 15 s of AAC take 7 ms.
+    """
+
+    def __init__(
+        self, plan: ClipPlan, stream: AudioStream, output: OutputContainer, clock: Clock
+    ) -> None:
         self.stream = stream
         self.done = False
         self.digests: list[str] = []
         self._clock = clock
+        self._account = Account(plan.audio, clock.duration_s)
+        self._kind: tuple[int, str] | None = None
         self._target = output.add_stream_from_template(stream)
         self._target.metadata.clear()
-        self._rate = stream.codec_context.sample_rate
-        frame = stream.codec_context.frame_size or AAC_FRAME
-        self._frame_s = Fraction(frame, self._rate)
-        self._frame = frame
+        self._rate = plan.audio.sample_rate_hz or stream.codec_context.sample_rate
+        self._frame = plan.audio.frame_samples or AAC_FRAME
+        self._frame_s = Fraction(self._frame, self._rate)
         self._first_s: Fraction | None = None
         self._before: Packet[Stream] | None = None
         self.lead_s = self._frame_s
         """Sound is wanted from this long before the first picture."""
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        """Take one source packet; yield what is to be written."""
-        if not packet.size or packet.pts is None:
+        """Take one source packet; yield what is to be written.
+
+        Raises:
+            SoundUneven: the packets do not follow each other, or change their kind.
+        """
+        if not packet.size or self.done:
             return
+        if packet.pts is None:
+            msg = "a packet of sound without a time"
+            raise SoundUneven(msg)
         time_s = self._time_s(packet)
         if self._first_s is None:
             if time_s + self._frame_s <= self._frame_s / 8:
@@ -93,18 +113,20 @@ class SoundCopier:
         What comes before the picture stays hidden by one edit. A late start is moved, by less than
         anybody notices (`rules.sound.is_late`): a delay would need a second edit.
         """
-        before = self._before
-        self._first_s = min(self._time_s(first), Fraction(0))
-        if before is not None and self._time_s(first) - self._time_s(before) < 2 * self._frame_s:
+        before, time_s = self._before, self._time_s(first)
+        if UNNOTICED_S < time_s < self._clock.duration_s:
+            msg = f"the sound begins {seconds_text(time_s)} after the picture"
+            raise SoundUneven(msg)
+        self._first_s = min(time_s, Fraction(0))
+        if before is not None and time_s - self._time_s(before) < 2 * self._frame_s:
             self._first_s -= self._frame_s
             yield self._written(before)
-        if not self._is_over(self._time_s(first)):
+        if not self._is_over(time_s):
             yield self._written(first)
 
     def _time_s(self, packet: Packet[Stream]) -> Fraction:
         """Picture time of *packet*, which has a time stamp."""
-        raw_s = (packet.pts or 0) * tick_s(self.stream)
-        return raw_s + self._clock.offset_s - self._clock.start_s
+        return self._clock.time_s(packet.pts or 0, tick_s(self.stream))
 
     def _is_over(self, time_s: Fraction) -> bool:
         """Whether a packet at *time_s* is one too many: for the picture, or for the cap."""
@@ -118,8 +140,9 @@ class SoundCopier:
         expected_s = self._first_s + len(self.digests) * self._frame_s
         time_s = self._time_s(packet)
         if abs(time_s - expected_s) > 2 * self._frame_s:
-            msg = f"a hole in the sound at {float(time_s):.3f} s"
-            raise PlanMismatch(msg)
+            msg = f"a hole in the sound at {seconds_text(time_s)}"
+            raise SoundUneven(msg)
+        self._listen(packet, time_s)
         self.digests.append(nal.sound_digest(bytes(packet)))
         tick = Fraction(1, self._rate)
         packet.time_base = tick
@@ -130,14 +153,27 @@ class SoundCopier:
         packet.stream = self._target
         return packet
 
+    def _listen(self, packet: Packet[Stream], time_s: Fraction) -> None:
+        """Decode *packet*: it has to hold what it promises, and sound of the same kind."""
+        frames = decoded_sound(packet)
+        if not frames and self._kind is not None:
+            msg = f"a packet at {seconds_text(time_s)} cannot be decoded"
+            raise SoundUneven(msg)
+        for frame in frames:
+            kind = (frame.sample_rate, frame.layout.name)
+            if self._kind not in (None, kind):
+                msg = f"the sound changes its rate or channels at {seconds_text(time_s)}"
+                raise SoundUneven(msg)
+            self._kind = kind
+            self._account.get(time_s, Fraction(frame.samples, frame.sample_rate))
+
     def finish(self) -> Iterator[Packet[Stream]]:
         """Nothing is held back.
 
         Raises:
-            SoundLost: none of it falls into the window.
+            SoundLost, SoundDamaged: none of the window's sound can be decoded, or not all of it.
         """
-        if not self.digests:
-            raise SoundLost
+        self._account.settle()
         self.done = True
         return iter(())
 
@@ -152,9 +188,9 @@ class SoundEncoder:
         self.done = False
         self.digests: list[str] = []
         self._clock = clock
+        self._account = Account(plan.audio, clock.duration_s)
         self.lead_s = Fraction(stream.codec_context.frame_size or AAC_FRAME, stream.sample_rate)
         """Sound is wanted from this long before the first picture: decoders need a run-up."""
-        arm_decoder(stream, 1)
         rate = plan.audio.sample_rate_hz or 48_000
         self._layout = "mono" if plan.audio.channels == 1 else "stereo"
         self._planes = 1 if self._layout == "mono" else 2
@@ -171,7 +207,7 @@ class SoundEncoder:
             round(clock.duration_s * rate), packets // AAC_FRAME * AAC_FRAME - _PRIMING
         )
         self._until = self._most
-        self._segment: _Segment | None = None
+        self._segment: Segment | None = None
         self._pass_s = Fraction(0)
         self._untimed_s = Fraction(0)
         self._drop = 0
@@ -183,6 +219,7 @@ class SoundEncoder:
         """
         self._end_segment()
         self._pass_s = offset_s
+        self._account.narrow(offset_s, min(offset_s + length_s, self._clock.duration_s))
         self._until = min(self._most, round((offset_s + length_s) * self._rate))
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
@@ -191,7 +228,7 @@ class SoundEncoder:
             return
         if packet.size and self._segment is None and packet.pts is not None:
             self._untimed_s = self._picture_time(packet.pts, tick_s(self.stream))
-        for frame in _decoded(packet):
+        for frame in decoded_sound(packet):
             if not frame.samples:
                 continue
             if frame.pts is not None:
@@ -205,35 +242,33 @@ class SoundEncoder:
         """End the sound; yield the rest.
 
         Raises:
-            SoundLost: nothing of it could be decoded inside the window.
+            SoundLost, SoundDamaged: none of the window's sound can be decoded, or not all of it.
         """
         self._end_segment()
+        self._account.settle()
         missing = -len(self._fifo[0]) % (AAC_FRAME * _BYTES_PER_SAMPLE)
         for plane in self._fifo:
             plane.extend(bytes(missing))
         yield from self._encode_full()
-        if not self._encoded:
-            raise SoundLost
         yield from self._target.encode(None)
         self.done = True
 
     def _picture_time(self, pts: int, time_base: Fraction) -> Fraction:
-        raw_s = pts * time_base
-        return raw_s + self._clock.offset_s - self._clock.start_s + self._pass_s
+        return self._clock.time_s(pts, time_base) + self._pass_s
 
     def _place(self, frame: av.AudioFrame, time_s: Fraction) -> None:
         segment = self._segment
         if segment is None or not segment.continues(frame, time_s):
             self._end_segment()
-            segment = self._segment = _Segment(frame, time_s, self._layout, self._rate)
+            segment = self._segment = Segment(frame, time_s, self._layout, self._rate)
             self._skip_to(round(time_s * self._rate))
-        segment.end_s = time_s + Fraction(frame.samples, frame.sample_rate)
-        for piece in segment.resample(frame):
+        self._account.get(time_s, Fraction(frame.samples, frame.sample_rate))
+        for piece in segment.convert(frame):
             self._take(piece)
 
     def _end_segment(self) -> None:
         if self._segment is not None:
-            for piece in self._segment.resample(None):
+            for piece in self._segment.finish():
                 self._take(piece)
             self._segment = None
 
@@ -271,33 +306,3 @@ class SoundEncoder:
                 del data[:size]
             self._encoded += AAC_FRAME
             yield from self._target.encode(frame)
-
-
-def _decoded(packet: Packet[Stream]) -> list[av.AudioFrame]:
-    try:
-        return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
-    except av.InvalidDataError:
-        return []  # a hole, filled with silence; all of it missing is `SoundLost`
-
-
-class _Segment:
-    """A run of sound without holes, resampled as one."""
-
-    def __init__(self, frame: av.AudioFrame, time_s: Fraction, layout: str, rate: int) -> None:
-        self._like = self._shape(frame)
-        self.end_s = time_s
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-
-    @staticmethod
-    def _shape(frame: av.AudioFrame) -> tuple[str, str, int]:
-        return frame.format.name, frame.layout.name, frame.sample_rate
-
-    def continues(self, frame: av.AudioFrame, time_s: Fraction) -> bool:
-        """Whether *frame* follows this run."""
-        return self._like == self._shape(frame) and abs(time_s - self.end_s) <= _CONTIGUOUS_S
-
-    def resample(self, frame: av.AudioFrame | None) -> list[av.AudioFrame]:
-        """Resampled frames; ``None`` flushes."""
-        if frame is not None:
-            frame.pts = None  # placement is ours; the resampler would fill holes by itself
-        return list(self._resampler.resample(frame))

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import io
+from functools import cache
+from itertools import chain
 
-from PIL import Image, ImageCms, ImageMath
+from PIL import Image, ImageCms, ImageFilter, ImageMath
 
+from preprocess import icc, tonemap
 from preprocess.engines.failures import PlanMismatch
 from preprocess.pixels import DAMAGE
+from preprocess.plan import Colours
 
 BACKGROUND = (255, 255, 255)
 """What transparency is laid on."""
 _SRGB = ImageCms.createProfile("sRGB")
 SRGB_PROFILE = ImageCms.ImageCmsProfile(_SRGB).tobytes()
+
+
+def profile_of(image: Image.Image, stated: tuple[str | None, str | None]) -> bytes | None:
+    """What the colours go through: the profile in the file, or one for what it states."""
+    if image.mode == "LAB":
+        return None  # converted from what it is, whatever the profile
+    embedded: bytes | None = image.info.get("icc_profile")
+    return embedded or (None if icc.is_srgb(*stated) else icc.profile_of(*stated))
 
 
 def resizable(image: Image.Image) -> Image.Image:
@@ -46,8 +58,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.merge("LA", (grey, alpha))
 
 
-def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A `resizable` image in sRGB, through *profile* if there is one, on `BACKGROUND`.
+@cache
+def _lut(colours: Colours) -> ImageFilter.Color3DLUT:
+    """Built once in the life of a worker."""
+    return ImageFilter.Color3DLUT(tonemap.GRID, [*chain.from_iterable(tonemap.table(colours))])
+
+
+def in_srgb(image: Image.Image, source: bytes | Colours | None) -> Image.Image:
+    """A `resizable` image in sRGB, on `BACKGROUND`.
+
+    *source*: what it goes through, an ICC profile or the LUT for HDR; ``None``: it is sRGB.
 
     Raises:
         PlanMismatch: the profile cannot be applied.
@@ -55,7 +75,10 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
     if alpha is not None:
         image = image.convert("L" if image.mode == "LA" else "RGB")
-    image = _in_mode(image, "RGB") if profile is None else _applied(image, profile)
+    if isinstance(source, Colours):
+        image = _in_mode(image, "RGB").filter(_lut(source))
+    else:
+        image = _in_mode(image, "RGB") if source is None else _applied(image, source)
     if alpha is None:
         return image
     ground = Image.new("RGB", image.size, BACKGROUND)

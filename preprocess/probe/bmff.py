@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from preprocess.geometry import Orientation, orientation_of
 from preprocess.probe.boxes import (
@@ -62,12 +62,19 @@ class RunTable:
     def expand(self, start: int, stop: int) -> list[int]:
         """Values of the samples *start* to *stop*."""
         found: list[int] = []
+        for count, value in self.runs(start, stop):
+            found.extend([value] * count)
+        return found
+
+    def runs(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """(count, value) of the samples *start* to *stop*."""
         run = bisect_right(self._ends, start)
-        position = start
-        while position < stop and run < len(self._ends):
+        found = []
+        while start < stop and run < len(self._ends):
             end = min(stop, self._ends[run])
-            found.extend([self._values[run]] * (end - position))
-            position = end
+            if end > start:
+                found.append((end - start, self._values[run]))
+            start = end
             run += 1
         return found
 
@@ -99,6 +106,14 @@ class RunTable:
         return values[0] if len(values) == 1 else None
 
 
+class DolbyVision(NamedTuple):
+    """A configuration record (Dolby Vision Streams Within the ISO Base Media File Format, 3.2)."""
+
+    profile: int
+    compatibility: int
+    """What other players show: 0 nothing, 1 and 6 HDR10, 2 SDR, 4 HLG."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Track:
     """One ``trak``."""
@@ -122,7 +137,9 @@ class Track:
     sizes: array[int] | None = None
     sample_entries: int = 0
     chapters_track: bool = False
-    dolby_vision_profile: int | None = None
+    dolby_vision: DolbyVision | None = None
+    colour_points: tuple[int, int, int] | None = None
+    """Primaries, transfer and matrix of a ``colr`` box, ITU-T H.273."""
 
     def sample_sizes(self, start: int, stop: int) -> list[int]:
         """Bytes of the samples *start* to *stop*."""
@@ -394,12 +411,15 @@ def _stsd(body: bytes, movie: Movie, track: Track) -> None:
     if track.sample_entries and len(body) >= 16:
         track.format = name_of(body[12:16])
         movie.encrypted |= body[12:16] in (b"encv", b"enca")
-    # Dolby Vision Streams Within the ISO Base Media File Format 2.4, 3.2: the configuration's
-    # third byte holds the profile in its upper seven bits.
     for code in (b"dvcC", b"dvvC"):
         place = body.find(code)
-        if 0 < place < len(body) - 7:
-            track.dolby_vision_profile = body[place + 6] >> 1
+        if 0 < place < len(body) - 9:
+            track.dolby_vision = DolbyVision(body[place + 6] >> 1, body[place + 8] >> 4)
+    # ISO/IEC 14496-12, 12.1.5; QuickTime writes nclc, the same without the range.
+    for code in (b"colrnclx", b"colrnclc"):
+        place = body.find(code)
+        if 0 < place <= len(body) - 14:
+            track.colour_points = struct.unpack_from(">HHH", body, place + 8)
 
 
 _LEAVES = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_SEGMENTS = 10_000
 _PIECE_BYTES = 1 << 16
-_EOI_BYTES = b"\xff\xd9"
+EOI_BYTES = b"\xff\xd9"
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
 # ITU-T T.81, table B.1; what is not here is arithmetic.
@@ -46,7 +46,7 @@ def survey(fd: int, size: int) -> Survey:
         scan = offset if marker == _SOS else None
     if scan is None:
         return Survey(private=private, missing="all behind its headers")
-    if os.pread(fd, 2, max(scan, size - 2)) != _EOI_BYTES:
+    if os.pread(fd, 2, max(scan, size - 2)) != EOI_BYTES:
         # Motion photos have their clip behind the end, others are cut off.
         if not _is_whole(fd, scan):
             return Survey(private=private, missing="the end of the picture")
@@ -87,7 +87,7 @@ def _is_whole(fd: int, start: int) -> bool:
         if not more:
             return False
         piece = piece[-1:] + more
-        if _EOI_BYTES in piece:
+        if EOI_BYTES in piece:
             return True
         start += len(more)
 
@@ -95,7 +95,6 @@ def _is_whole(fd: int, start: int) -> bool:
 _KNOWN = (
     # segment, its first bytes, what it tells; EXIF and ICC are looked into elsewhere
     (_COM, b"", "comment"),
-    (_APP0, b"JFIF\0", None),
     (_APP0, b"", "thumbnail"),
     (_APP1, b"Exif\0", None),
     (_APP1, b"http://ns.adobe.com/", "xmp"),
@@ -106,8 +105,14 @@ _KNOWN = (
 )
 
 
+_JFIF_SIDES = slice(12, 14)
+"""Width and height of the thumbnail in a JFIF header."""
+
+
 def _topic(marker: int, start: bytes) -> str | None:
     """What a segment tells of, if anything."""
+    if marker == _APP0 and start.startswith(b"JFIF\0"):
+        return "thumbnail" if all(start[_JFIF_SIDES]) else None
     for known, signature, topic in _KNOWN:
         if marker == known and start.startswith(signature):
             return topic
@@ -128,9 +133,11 @@ def stripped(data: bytes) -> bytes:
             raise ValueError(msg)
         marker, start = found[1][0], found.end()
         if marker == _EOI:
-            return b"".join([*parts, b"\xff\xd9"])
-        length = struct.unpack_from(">H", data, start)[0]
-        end = start + length
+            return b"".join([*parts, EOI_BYTES])
+        end = start + int.from_bytes(data[start : start + 2])
+        if end < start + 2:
+            msg = f"a segment without a length at {offset}"
+            raise ValueError(msg)
         if _is_picture(marker, data[start + 2 : start + 7]):
             body = data[start:end]
             parts.append(b"\xff" + found[1] + (_jfif(body) if marker == _APP0 else body))

@@ -9,7 +9,14 @@ import av
 
 from preprocess.intent import VerifyLevel, Window, WindowKind
 from preprocess.job import Measured, Opening, ProbeRequest, VerifyRequest
-from preprocess.native import arm_decoder, open_input, video_stream
+from preprocess.native import (
+    arm_decoder,
+    audio_stream,
+    decoded_sound,
+    open_input,
+    tick_s,
+    video_stream,
+)
 from preprocess.probe import nal
 from preprocess.probe.video import probe_descriptor
 
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-    from preprocess.facts import Facts
+    from preprocess.facts import AudioTrack, Facts, VideoTrack
 
 _READ_ON_S = Fraction(5)
 """A result that is longer than its cap is still measured this far, so that the check can say it."""
@@ -38,16 +45,20 @@ def read_back(fd: int, request: VerifyRequest, threads: int) -> Measured:
         ),
     )
     facts = probed.facts
-    if probed.opening is None or facts.video is None:
+    if not isinstance(probed.opening, Opening) or facts.video is None:
         return Measured(facts=facts, picture_digests=(), sound_digests=(), decoded=0, to_decode=1)
     pictures, sounds = _digests(fd, probed.opening, facts) if request.copied else ((), ())
     decoded, to_decode = _decode(fd, probed.opening, facts, request, threads)
+    audio = facts.audio if request.sound else None
+    spans = audio.spans if audio is not None else None
     return Measured(
         facts=facts,
         picture_digests=pictures,
         sound_digests=sounds,
         decoded=decoded,
         to_decode=to_decode,
+        sound_s=_heard_s(fd, probed.opening, facts.video, audio) if audio and spans else None,
+        sound_to_decode_s=sum((s.end_s - s.start_s for s in spans), Fraction(0)) if spans else None,
     )
 
 
@@ -112,3 +123,19 @@ def _count(container: InputContainer, stream: VideoStream, wanted: int) -> int:
         if whole >= wanted:
             break
     return min(whole, wanted)
+
+
+def _heard_s(fd: int, opening: Opening, video: VideoTrack, audio: AudioTrack) -> Fraction:
+    """Decode the sound that *audio* promises around the window; how much of it there is."""
+    heard_s = Fraction(0)
+    origin_s = video.table.origin_pts * video.table.time_base
+    with open_input(fd, opening) as container:
+        stream = audio_stream(container, audio.stream)
+        arm_decoder(stream, 1)
+        for packet in container.demux(stream):
+            time_s = (packet.pts or 0) * tick_s(stream) + audio.offset_s - origin_s
+            for frame in decoded_sound(packet):
+                end_s = time_s + Fraction(frame.samples, frame.sample_rate)
+                heard_s += sum(span.shared_s(time_s, end_s) for span in audio.spans or ())
+                time_s = end_s
+    return heard_s

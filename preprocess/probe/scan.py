@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from operator import add
 from statistics import median_low
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,11 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import decoder_of, is_decodable, sound_context, tick_s
+from preprocess.native import decoder_of, demuxed, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
+from preprocess.probe.sound_index import frame_samples
+from preprocess.probe.spans import spans
 from preprocess.probe.tables import (
     LOOK_AHEAD_S,
     MAX_PICTURES,
@@ -28,6 +30,7 @@ from preprocess.probe.tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
     from av.codec.context import CodecContext
     from av.packet import Packet
@@ -37,6 +40,12 @@ _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
 _UNSIZED = {"mpegts", "mpeg"}
 """Containers that do not say how long a picture is; all others are torn where a size is missed."""
+_DECODE_TIMES = {"avi", "asf"}
+"""Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
+delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
+Players show the first picture at its own time."""
+_PAUSING = {"gif", "apng"}
+"""Containers whose last picture can stay longer than the others, and says so."""
 _QUIET_PACKETS = 4000
 """Sound packets read after the picture has passed the window's end, while sound still lags."""
 
@@ -95,6 +104,8 @@ class _Scan:
     first_sound: int | None = None
     """pts of the first sound packet of the file."""
     origin: int | None = None
+    ahead: int = 0
+    """Ticks from the first picture's decode time to its presentation time."""
     at_start: bool = True
     at_end: bool = False
     torn: int = 0
@@ -114,12 +125,14 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     picture = scan.picture
     if scan.at_end and not scan.torn and source.container.format.name in _UNSIZED:
         scan.torn += scan.last_gop.ends_torn()
-    table = _table(scan, stream)
+    table = _table(scan, stream, pauses=source.container.format.name in _PAUSING)
     whole = scan.at_start and scan.at_end
     end = max(picture.pts, default=0) + table.last_duration
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
     seen_s = (end - min(picture.pts, default=0)) * table.time_base
     _check_declared_length(source, scan, duration_s)
+    if audio_stream is not None and scan.at_end:
+        _check_declared_sound(audio_stream, scan)
     return Read(
         table=table,
         edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
@@ -128,7 +141,7 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         media_duration_s=duration_s,
         bit_rate_bps=round(8 * sum(picture.sizes) / seen_s) if seen_s > 0 else None,
         has_b_frames=any(a > b for a, b in pairwise(picture.pts)),
-        audio=_audio(scan, audio_stream, table) if audio_stream is not None else None,
+        audio=_audio(scan, source, audio_stream, table) if audio_stream is not None else None,
         readable_frames=len(table.pts) - scan.torn if scan.torn else None,
         uniform=len(scan.parameter_sets) <= 1,
         bytes_read=sum(picture.sizes) + sum(scan.sound.sizes),
@@ -150,6 +163,26 @@ def _check_declared_length(source: Source, scan: _Scan, duration_s: Fraction | N
         raise TruncatedError(msg)
 
 
+_CUT_SHORT_S = Fraction(1, 4)
+"""Less may be a muxer's notion of where the last packet ends, or a last packet that was lost."""
+
+
+def _check_declared_sound(stream: AudioStream, scan: _Scan) -> None:
+    """Matroska's statistics tags say where each track ended when the file was whole."""
+    said = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if said is None:
+        return
+    hours, minutes, seconds = said.groups()
+    declared_s = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+    there_s = max(scan.sound.pts, default=0) * tick_s(stream)
+    if there_s < declared_s - _CUT_SHORT_S:
+        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s of the sound are there"
+        raise TruncatedError(msg)
+
+
+_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
+
+
 def _sound_length_s(scan: _Scan) -> Fraction:
     sound = scan.sound
     if not sound.pts or scan.first_sound is None or scan.sound_tick is None:
@@ -161,7 +194,7 @@ def _has_odd_edits(source: Source) -> bool:
     return source.movie is not None and not source.movie.has_simple_edits
 
 
-def _table(scan: _Scan, stream: Stream) -> PictureTable:
+def _table(scan: _Scan, stream: Stream, *, pauses: bool) -> PictureTable:
     picture = scan.picture
     start = picture.keys[0] if picture.keys else 0
     return PictureTable(
@@ -174,10 +207,16 @@ def _table(scan: _Scan, stream: Stream) -> PictureTable:
         ),
         at_start=scan.at_start and start == 0,
         at_end=scan.at_end,
-        last_duration=picture.usual_duration(),
+        last_duration=_stay(picture) if pauses else picture.usual_duration(),
         origin_pts=scan.origin or 0,
+        pauses=pauses and scan.at_end,
         exact_pts=picture.exact,
     )
+
+
+def _stay(picture: _Seen) -> int:
+    """How long the last picture says it stays."""
+    return picture.durations[-1] if picture.durations else 0
 
 
 def _kind(packet: Packet[Stream]) -> SyncKind:
@@ -193,7 +232,7 @@ def _coded(packet: Packet[Stream], context: CodecContext) -> tuple[str, bytes, i
 
 
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
-    for packet in source.container.demux(streams):
+    for packet in demuxed(source.container, streams):
         if packet.size:  # a flush packet; packets without dts can be key pictures (PyAV #1917)
             yield packet
 
@@ -236,6 +275,8 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
     context = decoder_of(packet.stream)
     if context is not None and context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
         return  # an alternate reference picture is never shown (RFC 6386, 9.1)
+    if not scan.picture.pts and scan.at_start and packet.pts is not None:
+        scan.ahead = packet.pts - (packet.pts if packet.dts is None else packet.dts)
     scan.picture.add(packet)
     scan.last_gop.add(packet)
     if packet.is_keyframe and context is not None:
@@ -315,7 +356,7 @@ def _seek_tail(
         source.container.seek(first + int(target_s * av.time_base), backward=True)
     except av.FFmpegError:
         return None
-    scan = _Scan(origin=start.origin, at_start=False)
+    scan = _Scan(origin=start.origin, ahead=start.ahead, at_start=False)
     _read_on(scan, source, stream, audio_stream)
     if not scan.picture.keys:
         return None
@@ -328,7 +369,7 @@ def _scan_all(
     source: Source, stream: Stream, audio_stream: AudioStream | None, start: _Scan
 ) -> _Scan:
     source.container.seek(0, backward=True)
-    scan = _Scan(origin=start.origin, at_start=False)
+    scan = _Scan(origin=start.origin, ahead=start.ahead, at_start=False)
     dropped = _read_on(scan, source, stream, audio_stream)
     scan.at_start = not dropped
     return scan
@@ -349,46 +390,63 @@ def _read_on(scan: _Scan, source: Source, stream: Stream, audio_stream: AudioStr
     return dropped
 
 
-def _audio(scan: _Scan, stream: AudioStream, table: PictureTable) -> AudioTrack | None:
+def _audio(
+    scan: _Scan, source: Source, stream: AudioStream, table: PictureTable
+) -> AudioTrack | None:
     sound = scan.sound
     if not sound.pts or scan.first_sound is None:
         return None
     context = sound_context(stream)
     tick = tick_s(stream)
+    one_time = source.container.format.name in _DECODE_TIMES
+    offset_s = scan.ahead * table.time_base if one_time else Fraction(0)
     origin_s = table.origin_pts * table.time_base
     usual = sound.usual_duration()
     end = sound.pts[-1] + (sound.durations[-1] or usual)
     length_s = (end - scan.first_sound) * tick
     window_s = (end - sound.pts[0]) * tick
     rate = (context.sample_rate if context else None) or None
-    frame_size = getattr(context, "frame_size", 0) or 0
+    samples = _frame_samples(sound, tick, context)
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else "unknown",
         profile=context.profile if context else None,
-        decodable=is_decodable(stream),
+        decodable=source.decodes(stream),
         channels=context.layout.nb_channels if context else None,
         sample_rate_hz=rate,
         bit_rate_bps=round(8 * sum(sound.sizes) / window_s) if window_s > 0 else None,
         time_base=tick,
-        offset_s=Fraction(0),
-        start_s=scan.first_sound * tick - origin_s,
+        offset_s=offset_s,
+        start_s=scan.first_sound * tick + offset_s - origin_s,
         priming_s=Fraction(0),
-        frame_samples=frame_size or None,
+        frame_samples=samples,
         duration_s=length_s if scan.at_end else None,
         media_duration_s=length_s if scan.at_end else None,
-        gap_s=_drift_s(sound, tick, Fraction(frame_size, rate))
-        if frame_size and rate
+        gap_s=_drift_s(sound, tick, Fraction(samples, rate))
+        if samples and rate
         else _largest_hole_s(sound, tick),
         bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
         edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
+        spans=spans(
+            sound.pts, [length or usual for length in sound.durations], tick, offset_s - origin_s
+        ),
     )
 
 
+def _frame_samples(sound: _Seen, tick: Fraction, context: AudioCodecContext | None) -> int | None:
+    """As `tables.frame_samples`; that packets say one length counts, the last one apart."""
+    said = set(sound.durations[:-1])
+    return frame_samples(said.pop() if len(said) == 1 else 0, tick, context)
+
+
 def _largest_hole_s(sound: _Seen, tick: Fraction) -> Fraction:
-    """For packets that differ in length (Vorbis) and say it, rounded: holes do not add up."""
-    starts_ends = zip(sound.pts[1:], map(add, sound.pts, sound.durations), strict=False)
-    holes = [start - end for start, end in starts_ends if start > end]
+    """For packets that differ in length (Vorbis) and say it, rounded: holes do not add up.
+
+    One that does not say it (ALAC in Matroska) is as long as most.
+    """
+    usual = sound.usual_duration()
+    ends = [pts + (length or usual) for pts, length in zip(sound.pts, sound.durations, strict=True)]
+    holes = [start - end for start, end in zip(sound.pts[1:], ends, strict=False) if start > end]
     return max(holes, default=0) * tick
 
 

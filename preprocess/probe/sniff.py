@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from preprocess.facts import Kind
+from preprocess.probe.mpeg_audio import holds_mp3
 
 HEAD_BYTES = 4096
 """Enough for every signature below, a few MPEG-TS packets and an EBML header."""
@@ -17,7 +18,7 @@ class Sniffed:
     kind: Kind
     container: str | None
     demuxer: str | None
-    """FFmpeg demuxer that alone may open it; ``None``: nothing is opened."""
+    """FFmpeg demuxer that alone may open it, of images where they move; ``None``: none may."""
     description: str
 
     @property
@@ -54,10 +55,10 @@ _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
     ),
     (0, b"OggS", Sniffed(Kind.VIDEO, "ogg", "ogg", "Ogg media")),
     (0, bytes.fromhex("060e2b34020501010d0102"), Sniffed(Kind.VIDEO, "mxf", "mxf", "MXF video")),
-    (0, b"\x89PNG\r\n\x1a\n", Sniffed(Kind.IMAGE, "png", None, "PNG image")),
+    (0, b"\x89PNG\r\n\x1a\n", Sniffed(Kind.IMAGE, "png", "apng", "PNG image")),
     (0, b"\xff\xd8\xff", Sniffed(Kind.IMAGE, "jpeg", None, "JPEG image")),
-    (0, b"GIF87a", Sniffed(Kind.IMAGE, "gif", None, "GIF image")),
-    (0, b"GIF89a", Sniffed(Kind.IMAGE, "gif", None, "GIF image")),
+    (0, b"GIF87a", Sniffed(Kind.IMAGE, "gif", "gif", "GIF image")),
+    (0, b"GIF89a", Sniffed(Kind.IMAGE, "gif", "gif", "GIF image")),
     (0, b"II*\x00", Sniffed(Kind.IMAGE, "tiff", None, "TIFF image")),
     (0, b"MM\x00*", Sniffed(Kind.IMAGE, "tiff", None, "TIFF image")),
     (0, b"8BPS", Sniffed(Kind.IMAGE, None, None, "Photoshop document")),
@@ -83,6 +84,8 @@ _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"ffconcat", Sniffed(Kind.OTHER, None, None, "ffconcat script")),
 )
 
+_UNKNOWN = Sniffed(Kind.OTHER, None, None, "unrecognised data")
+
 
 def sniff(head: bytes) -> Sniffed:
     """Recognise *head*, the first `HEAD_BYTES` of a file."""
@@ -93,7 +96,10 @@ def sniff(head: bytes) -> Sniffed:
     for offset, signature, result in _SIGNATURES:
         if head.startswith(signature, offset):
             return result
-    return _transport_stream(head) or _mpeg_audio(head) or _text(head)
+    found = _transport_stream(head) or _mpeg_audio(head) or _text(head)
+    if found is _UNKNOWN and holds_mp3(head):
+        return Sniffed(Kind.AUDIO, "mp3", None, "MP3 audio")
+    return found
 
 
 def _iso_bmff(head: bytes) -> Sniffed | None:
@@ -168,7 +174,7 @@ def _text(head: bytes) -> Sniffed:
         return Sniffed(Kind.OTHER, None, None, "SDP session description")
     if not set(head) & _CONTROL_BYTES:
         return Sniffed(Kind.OTHER, None, None, "text")
-    return Sniffed(Kind.OTHER, None, None, "unrecognised data")
+    return _UNKNOWN
 
 
 _CONTROL_BYTES = set(range(0x20)) - set(b"\t\n\r\x0b\x0c\x1b")

@@ -3,57 +3,37 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from preprocess import icc
 from preprocess.facts import Dynamic, StillImage
-from preprocess.geometry import Orientation, Size
-from preprocess.pixels import DAMAGE, TURNED_BY_DECODER, open_image
-from preprocess.probe import gif, jpeg, png
+from preprocess.geometry import Size
+from preprocess.pixels import BOMBS, DAMAGE, OPENED_PIXELS, open_image
+from preprocess.probe import gif, heif, jpeg, png, webp
+from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, PRIMARIES, TRANSFERS
-from preprocess.probe.survey import (
-    Survey,
-    missing_of_tiff,
-    survey_bmp,
-    survey_boxes,
-    survey_webp,
-)
+from preprocess.probe.header import Header, read_by_pillow
+from preprocess.probe.survey import Survey, missing_of_tiff, survey_bmp
 
 if TYPE_CHECKING:
     from preprocess.facts import Facts
 
-_BY_EXIF = {
-    1: Orientation.NORMAL,
-    2: Orientation.MIRRORED,
-    3: Orientation.HALF_TURN,
-    4: Orientation.UPSIDE_DOWN_MIRRORED,
-    5: Orientation.MIRRORED_COUNTERCLOCKWISE,
-    6: Orientation.CLOCKWISE,
-    7: Orientation.MIRRORED_CLOCKWISE,
-    8: Orientation.COUNTERCLOCKWISE,
-}
 _SURVEYS = {
     "jpeg": jpeg.survey,
     "png": png.survey,
     "gif": gif.survey,
-    "webp": survey_webp,
+    "webp": webp.survey,
     "bmp": survey_bmp,
-    "heif": survey_boxes,
-    "avif": survey_boxes,
+    "heif": heif.survey_heif,
+    "avif": heif.survey_avif,
 }
 _UNREADABLE = "a profile that cannot be read"
 _SPACES = {"L": ("GRAY", "RGB"), "CMYK": ("CMYK",), "LAB": ("Lab",)}
 """Kinds of profile that can be applied to a mode; all that is coloured becomes RGB."""
-# Pillow 13.0 does not tell what an AVIF's ``colr`` box holds (ISO/IEC 14496-12, 12.1.5).
-_NCLX = re.compile(rb"colrnclx(.{4})", re.DOTALL)
-_META_BYTES = 1 << 16
-_DEPTHS = {"1": 1, "I": 32, "F": 32}
 _SRGB = re.compile(r"\bs?rgb\b.*(iec ?61966|built-in)|^sRGB", re.IGNORECASE)
 _HARMLESS = {
     *(ExifTags.Base.Orientation, ExifTags.Base.XResolution, ExifTags.Base.YResolution),
@@ -96,53 +76,54 @@ _TOPICS: dict[int, str] = {
 
 def probe_image(fd: int, facts: Facts) -> Facts:
     """Complete *facts* of the image behind *fd*; damage becomes a fault."""
-    container = facts.container or ""
     try:
-        found = _SURVEYS[container](fd, facts.size_bytes) if container in _SURVEYS else Survey()
-        if found.missing:
-            return _truncated(facts, found.missing)
+        return _measured(fd, facts, facts.container or "")
+    except BOMBS:
+        detail = f"more than {OPENED_PIXELS / 1e6:.0f} megapixels"
+        return replace(facts, fault="image.pixels", fault_detail=detail)
+    except UnidentifiedImageError:
+        return _corrupt(facts, f"{facts.description} whose header cannot be read")
+    except (BoxError, *DAMAGE) as error:
+        return _corrupt(facts, f"{str(error) or type(error).__name__}"[:200])
+
+
+def _measured(fd: int, facts: Facts, container: str) -> Facts:
+    found = _SURVEYS[container](fd, facts.size_bytes) if container in _SURVEYS else Survey()
+    header, missing = found.header, found.missing
+    if header is None and not missing:
         with open_image(fd, container) as image:
             if found.exif is not None:
                 image.info["exif"] = found.exif
-            still = _still(image, container, found, found.code_points or _code_points(fd, image))
-            private = _private(image) | found.private
+            header = read_by_pillow(image, container)
             missing = missing_of_tiff(image, facts.size_bytes) if container == "tiff" else None
-    except DAMAGE as error:
-        return replace(facts, fault="input.corrupt", fault_detail=_plain(error))
-    if not still.stored.area:
-        return replace(facts, fault="input.corrupt", fault_detail=f"a picture of {still.stored}")
-    if missing:
-        return _truncated(facts, missing)
-    return replace(facts, image=still, private_metadata=tuple(sorted(private)))
+    if header is None or missing:
+        return replace(facts, fault="input.truncated", fault_detail=f"{missing} is missing")
+    if not header.size.area:
+        return _corrupt(facts, f"a picture of {header.size}")
+    facts = replace(facts, bytes_read=None)  # Pillow does not count
+    private = found.private | header.beside | _told(header.exif)
+    return replace(facts, image=_still(header, found), private_metadata=tuple(sorted(private)))
 
 
-def _truncated(facts: Facts, missing: str) -> Facts:
-    return replace(facts, fault="input.truncated", fault_detail=f"{missing} is missing")
+def _corrupt(facts: Facts, detail: str) -> Facts:
+    return replace(facts, fault="input.corrupt", fault_detail=detail)
 
 
-def _plain(error: BaseException) -> str:
-    return f"{str(error) or type(error).__name__}"[:200]
-
-
-def _still(
-    image: Image.Image, container: str, found: Survey, points: tuple[int, int] | None
-) -> StillImage:
-    stored = Size(image.width, image.height)
-    turn = Orientation.NORMAL if container in TURNED_BY_DECODER else _orientation(image)
-    displayed = Size(stored.height, stored.width) if turn.swaps_sides else stored
-    name, srgb, broken = _profile(image)
+def _still(header: Header, found: Survey) -> StillImage:
+    stored, turn = header.size, header.orientation
+    name, srgb, broken = _profile(header)
     # A profile has the last word on what the colours are; code points are for files without one.
-    numbers = points if points is not None and name is None else (2, 2)
+    numbers = found.code_points if found.code_points is not None and name is None else (2, 2)
     primaries, transfer = PRIMARIES.get(numbers[0]), TRANSFERS.get(numbers[1])
     return StillImage(
         stored=stored,
-        displayed=displayed,
+        displayed=Size(stored.height, stored.width) if turn.swaps_sides else stored,
         orientation=turn,
-        mode=image.mode,
-        bit_depth=_depth(image),
+        mode=header.mode,
+        bit_depth=header.bit_depth,
         coding=found.coding,
-        alpha=image.has_transparency_data,
-        animated=_is_animated(image, container) if found.animated is None else found.animated,
+        alpha=header.transparent,
+        animated=header.animated if found.animated is None else found.animated,
         profile_name=name,
         srgb=srgb and icc.is_srgb(primaries, transfer),
         profile_broken=broken,
@@ -152,79 +133,36 @@ def _still(
     )
 
 
-def _is_animated(image: Image.Image, container: str) -> bool:
-    # A HEIF or TIFF of several pictures is a collection.
-    return container in ("png", "webp", "avif") and bool(getattr(image, "is_animated", False))
-
-
-def _code_points(fd: int, image: Image.Image) -> tuple[int, int] | None:
-    """(primaries, transfer) of a HEIF's primary image, or what an AVIF states first."""
-    nclx = image.info.get("nclx_profile")
-    if isinstance(nclx, dict):
-        return int(nclx["color_primaries"]), int(nclx["transfer_characteristics"])
-    if image.format != "AVIF":
-        return None
-    stated = _NCLX.search(os.pread(fd, _META_BYTES, 0))
-    return struct.unpack(">HH", stated[1]) if stated else None
-
-
-def _exif(image: Image.Image) -> Image.Exif:
-    # Pillow 13.0 decodes a PNG in search of chunks behind the picture; ours were found without.
-    return Image.Image.getexif(image)
-
-
-def _orientation(image: Image.Image) -> Orientation:
-    """What EXIF says; numbers nobody has defined, and texts, say nothing."""
-    try:
-        value = _exif(image).get(ExifTags.Base.Orientation)
-    except DAMAGE:
-        return Orientation.NORMAL
-    return _BY_EXIF.get(value, Orientation.NORMAL) if isinstance(value, int) else Orientation.NORMAL
-
-
-def _depth(image: Image.Image) -> int:
-    if image.mode.startswith("I;16") or "16B" in str(getattr(image, "tile", "")):
-        return 16
-    return max(_DEPTHS.get(image.mode, 8), image.info.get("bit_depth") or 0)
-
-
-def _profile(image: Image.Image) -> tuple[str | None, bool, bool]:
+def _profile(header: Header) -> tuple[str | None, bool, bool]:
     """(description, whether it does what sRGB does, whether it is of no use)."""
-    data = image.info.get("icc_profile")
-    if not data:
-        return None, image.mode not in ("CMYK", "LAB"), False
+    mode = header.mode
+    if header.profile is None:
+        return None, mode not in ("CMYK", "LAB"), False
     try:
-        profile = ImageCms.getOpenProfile(io.BytesIO(data))
+        profile = ImageCms.getOpenProfile(io.BytesIO(header.profile))
         name = (ImageCms.getProfileDescription(profile) or "").strip() or "a profile without a name"
         space = profile.profile.xcolor_space.strip()
     except (*DAMAGE, ImageCms.PyCMSError):
         return _UNREADABLE, False, True
-    kind = "L" if image.mode in ("1", "LA") or image.mode.startswith("I") else image.mode
+    kind = "L" if mode in ("1", "LA") or mode.startswith("I") else mode
     if space not in _SPACES.get(kind, ("RGB",)):
         return f"{name[:60]}, a {space} profile", False, True
     plain = space == "RGB" and bool(_SRGB.search(name))
-    grey = space == "GRAY" and image.mode == "L" and "gamma 2.2" in name.lower()
+    grey = space == "GRAY" and mode == "L" and "gamma 2.2" in name.lower()
     return name[:80], plain or grey, False
 
 
-def _private(image: Image.Image) -> set[str]:
-    """Topics of what EXIF, XMP and the like tell."""
+def _told(exif: Image.Exif | None) -> set[str]:
+    """Topics of what EXIF tells."""
     found: set[str] = set()
     try:
-        exif = _exif(image)
+        if exif is None:
+            return {"exif"}
         inner = exif.get_ifd(ExifTags.IFD.Exif)
         tags = (set(exif) - _HARMLESS) | (set(inner) - _HARMLESS_INNER)
         found.update(_TOPICS.get(tag, "exif") for tag in tags)
-        if image.info.get("exif") and not exif:
-            found.add("exif")  # nobody can read it here
         if exif.get_ifd(ExifTags.IFD.IFD1):
             found.add("thumbnail")
     except DAMAGE:
         found.add("exif")
-    if image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"):
-        found.add("xmp")
-    if image.info.get("photoshop"):
-        found.add("iptc")
-    if image.info.get("comment"):
-        found.add("comment")
     return found

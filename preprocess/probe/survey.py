@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preprocess.probe.boxes import BoxError, Reader, top_level
+from preprocess.probe.header import Header
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_RIFF_HEAD_BYTES = 8
 _BMP_HEAD_BYTES, _BMP_INFO_BYTES = 54, 40
 _BMP_PLAIN = {0, 3, 6}
 """No compression, and none with masks: BI_RGB, BI_BITFIELDS, BI_ALPHABITFIELDS."""
-_PICTURE_BOXES = {b"ftyp", b"meta", b"mdat", b"moov"}
 # TIFF 6.0, section 8 and 15: where strips and tiles are, and how long.
 _TIFF_PARTS = ((273, 279), (324, 325))
 
@@ -37,39 +34,20 @@ class Survey:
     """Where Pillow reads it only together with the pixels."""
     animated: bool | None = None
     """Where Pillow has to decode to know."""
-
-
-def survey_webp(fd: int, size: int) -> Survey:
-    """RIFF states the length of the file (RFC 9649, 2.3)."""
-    claimed = struct.unpack_from("<4xI", os.pread(fd, _RIFF_HEAD_BYTES, 0))[0] + _RIFF_HEAD_BYTES
-    if claimed > size:
-        return Survey(missing=_part(size, claimed))
-    # A chunk of odd length is followed by a byte of padding.
-    return Survey(private={"trailing_data"} if size > claimed + 1 else set())
+    header: Header | None = None
+    """All that Pillow would be asked, where it reads the whole file to tell."""
 
 
 def survey_bmp(fd: int, size: int) -> Survey:
     """Rows of uncompressed pixels have a known length (BITMAPINFOHEADER)."""
     head = os.pread(fd, _BMP_HEAD_BYTES, 0)
     if len(head) < _BMP_HEAD_BYTES:
-        return Survey(missing=_part(size, _BMP_HEAD_BYTES))
+        return Survey(missing=part_of(size, _BMP_HEAD_BYTES))
     start, info, width, height, bits, coding = struct.unpack_from("<10xIIii2xHI", head)
     if info < _BMP_INFO_BYTES or coding not in _BMP_PLAIN or width <= 0:
         return Survey()
     claimed = start + (width * bits + 31) // 32 * 4 * abs(height)
-    return Survey(missing=_part(size, claimed) if claimed > size else None)
-
-
-def survey_boxes(fd: int, size: int) -> Survey:
-    """The boxes of HEIF and AVIF state their lengths; a cut leaves the last one short.
-
-    Phones append what is no box at all.
-    """
-    end = 0
-    with suppress(BoxError):
-        for kind, _, _, claimed in top_level(Reader(fd, size)):
-            end = claimed if kind in _PICTURE_BOXES else end
-    return Survey(missing=_part(size, end) if end > size else None)
+    return Survey(missing=part_of(size, claimed) if claimed > size else None)
 
 
 def missing_of_tiff(image: Image.Image, size: int) -> str | None:
@@ -81,8 +59,9 @@ def missing_of_tiff(image: Image.Image, size: int) -> str | None:
         for start, length in zip(tags.get(where, ()), tags.get(lengths, ()), strict=False)
     ]
     end = max(ends, default=0)
-    return _part(size, end) if end > size else None
+    return part_of(size, end) if end > size else None
 
 
-def _part(size: int, claimed: int) -> str:
+def part_of(size: int, claimed: int) -> str:
+    """What is missing of a file that should have *claimed* bytes, for people."""
     return f"{size:,} of {claimed:,} bytes are there: the rest"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from statistics import median_low
 from typing import TYPE_CHECKING
 
 from av.container import InputContainer
 
-from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
+from preprocess.facts import AudioTrack, EditShape, PictureTable, Span, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.job import ProbeRequest
 from preprocess.native import decoder_of, is_decodable, sound_context
 from preprocess.probe import bmff, nal
+from preprocess.probe.sound_index import frame_samples, read_window
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -55,6 +56,10 @@ class Source:
     indexed: bool
     """The movie's index holds all samples, and its edit lists are simple enough to apply here."""
     request: ProbeRequest
+
+    def decodes(self, stream: Stream) -> bool:
+        """Whether *stream* is of a codec that is decoded, and was not tried in vain."""
+        return is_decodable(stream) and stream.index not in self.request.undecodable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +137,11 @@ def read_indexed(
         shown_until=clock.shown_until,
     )
     readable = _readable_pictures(stream, range(start, stop), size_bytes)
-    audio, audio_readable = (
-        _indexed_audio(movie, audio_stream, clock, (first, last), size_bytes)
+    audio = (
+        _indexed_audio(source, audio_stream, clock, (first, last), size_bytes)
         if audio_stream is not None
-        else (None, True)
+        else None
     )
-    if not audio_readable:
-        readable = min(readable, len(pts) - 1)
     seconds = (max(pts) - min(pts) + table.last_duration) * clock.time_base if pts else 0
     return Read(
         table=table,
@@ -247,19 +250,6 @@ def _edit_shape(clock: _Clock) -> EditShape:
     return EditShape.TRIMS if trims else EditShape.PLAIN
 
 
-def _readable(stream: Stream, samples: range, times: range, size_bytes: int) -> bool:
-    """Whether the bytes of *samples* are inside the file.
-
-    FFmpeg keeps uncompressed sound by chunks, not samples; those are chosen by their *times*.
-    """
-    entries = stream.index_entries
-    if len(entries) >= samples.stop:
-        chosen = (entries[i] for i in samples)
-    else:
-        chosen = (entry for entry in entries if entry.timestamp in times)
-    return all(entry.pos + entry.size <= size_bytes for entry in chosen)
-
-
 _HEAD_BYTES = 512
 """Parameter sets stand before the picture they are for."""
 
@@ -286,18 +276,20 @@ def _readable_pictures(stream: Stream, samples: range, size_bytes: int) -> int:
 
 
 def _indexed_audio(
-    movie: bmff.Movie,
+    source: Source,
     stream: AudioStream,
     clock: _Clock,
     wanted: tuple[int, int],
     size_bytes: int,
-) -> tuple[AudioTrack | None, bool]:
+) -> AudioTrack | None:
+    movie = source.movie
+    assert movie is not None  # noqa: S101 - as in `read_indexed`
     track = next((t for t in movie.tracks if t.id == stream.id), None)
     offset = movie.edit_offset(track) if track else None
     if track is None or offset is None or track.deltas is None or not track.samples:
-        return None, True
+        return None
     if not track.time_scale:
-        return None, True
+        return None
     tick = Fraction(1, track.time_scale)
     empty_s, media_time = offset
     offset_s = empty_s - media_time * tick - clock.empty_s + clock.media_time * clock.time_base
@@ -305,42 +297,38 @@ def _indexed_audio(
     media_s = _media_ticks(track, samples) * tick
     edit = next((e for e in track.edits if e.media_time != -1), None)
     audible_s = media_s - media_time * tick
+    origin_s = clock.origin * clock.time_base
     if edit is not None and edit.duration:
         audible_s = min(audible_s, Fraction(edit.duration, movie.time_scale or 1))
-    first, last = (ticks * clock.time_base - offset_s for ticks in wanted)
-    start = max(0, track.deltas.index_at(int(first / tick)) - 1)
-    stop = min(samples, track.deltas.index_at(int(last / tick)) + 1)
-    deltas = track.deltas.expand(start, min(stop, samples - 1))
-    usual = median_low(deltas) if deltas else 0
-    window_bytes = sum(track.sample_sizes(start, stop))
-    window_s = sum(deltas) * tick
-    times = range(int(first / tick), int(last / tick) + 1)
-    readable = _readable(stream, range(start, stop), times, size_bytes)
+    window = read_window(
+        track, stream, [ticks * clock.time_base - offset_s for ticks in wanted], size_bytes
+    )
     context = sound_context(stream)
-    rate = (context.sample_rate if context else None) or None
-    frame = usual * (rate or 0) * tick
-    audio = AudioTrack(
+    start_s = media_time * tick + offset_s - origin_s
+    audible = Span(start_s=start_s, end_s=start_s + audible_s)
+    stored_s = media_s - media_time * tick
+    return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else track.format,
         profile=context.profile if context else None,
-        decodable=is_decodable(stream),
+        decodable=source.decodes(stream),
         channels=context.layout.nb_channels if context else None,
-        sample_rate_hz=rate,
-        bit_rate_bps=round(8 * window_bytes / window_s) if window_s else None,
+        sample_rate_hz=(context.sample_rate if context else None) or None,
+        bit_rate_bps=round(8 * window.bytes_per_s) if window.bytes_per_s else None,
         time_base=tick,
         offset_s=offset_s,
-        start_s=media_time * tick + offset_s - clock.origin * clock.time_base,
+        start_s=audible.start_s,
         priming_s=media_time * tick,
-        frame_samples=int(frame) if frame.denominator == 1 and frame else None,
+        frame_samples=frame_samples(window.usual, tick, context),
         duration_s=audible_s,
         media_duration_s=media_s,
-        gap_s=max((abs(d) for d in accumulate(d - usual for d in deltas)), default=0) * tick,
-        bytes_per_s=float(window_bytes / window_s) if window_s else None,
-        edit=_audio_edit(
-            track, empty_s, media_time, usual, (media_s - media_time * tick, audible_s)
-        ),
+        gap_s=window.gap_s,
+        bytes_per_s=float(window.bytes_per_s) if window.bytes_per_s else None,
+        edit=_audio_edit(track, empty_s, media_time, window.usual, (stored_s, audible_s)),
+        spans=window.spans(offset_s - origin_s, audible),
+        window_s=window.length_s if window.readable < 1 else None,
+        readable_s=window.length_s * window.readable if window.readable < 1 else None,
     )
-    return audio, readable
 
 
 def _audio_edit(

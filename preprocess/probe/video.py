@@ -24,15 +24,17 @@ from preprocess.job import Opening, Probed
 from preprocess.native import (
     MAX_STREAMS,
     arm_decoder,
+    has_alpha_beside,
     is_decodable,
     open_input,
     picture_context,
     seek_before,
+    sound_context,
     video_stream,
 )
 from preprocess.probe import bmff, fields, nal, scan, tables
 from preprocess.probe.boxes import BoxError
-from preprocess.probe.colours import DYNAMICS, MATRICES, PRIMARIES, TRANSFERS
+from preprocess.probe.colours import Seen, beside, settle
 from preprocess.probe.private import private_topic
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from preprocess.job import ProbeRequest
 
 _PROGRESSIVE, _FIELD_ORDER_UNKNOWN = 1, 0
+_COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 _INTERLACED_CODECS = {"h264", "mpeg2video", "vc1", "wmv3", "dvvideo", "mjpeg", "prores", "dnxhd"}
 # Keys that FFmpeg adds itself or that only name the writing software.
 _PLAIN_TAGS = {
@@ -74,9 +77,7 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
         bytes_read=len(head),
     )
     if sniffed.kind is Kind.IMAGE and sniffed.container is not None:
-        from preprocess.probe.still import probe_image  # noqa: PLC0415 - Pillow is for images only
-
-        return Probed(facts=probe_image(fd, facts), opening=None)
+        return _probe_picture(fd, facts, sniffed, request)
     if not sniffed.supported:
         return Probed(facts=facts, opening=None)
     movie = None
@@ -92,6 +93,26 @@ def probe_descriptor(fd: int, request: ProbeRequest) -> Probed:
             fault = replace(facts, fault="input.streams", fault_detail=detail)
             return Probed(facts=fault, opening=None)
     return _probe_opened(fd, facts, sniffed, movie, request)
+
+
+def _probe_picture(fd: int, facts: Facts, sniffed: Sniffed, request: ProbeRequest) -> Probed:
+    """A still image, or an animated one, which is also a clip."""
+    from preprocess.probe import animation, still  # noqa: PLC0415 - Pillow is for images only
+
+    facts = still.probe_image(fd, facts)
+    if facts.image is None or not facts.image.animated:
+        return Probed(facts=facts, opening=None)
+    problem = animation.too_large(facts.image)
+    if problem is not None:
+        fault = replace(facts, fault="input.pixels", fault_detail=problem)
+        return Probed(facts=fault, opening=None)
+    try:
+        if animation.needs_pillow(fd, facts.image, facts.container or ""):
+            return animation.probe_animation(fd, facts, request)
+        return animation.completed(fd, _probe_opened(fd, facts, sniffed, None, request))
+    except (*_DAMAGE, BoxError) as error:
+        fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
+        return Probed(facts=fault, opening=None)
 
 
 def _with_movie(facts: Facts, movie: bmff.Movie) -> Facts:
@@ -143,10 +164,12 @@ def _plain(error: BaseException) -> str:
 
 
 def _without_picture(facts: Facts, container: InputContainer) -> Facts:
-    if any(stream.type == "video" for stream in container.streams):
+    streams = container.streams
+    if any(not stream.disposition & _COVER for stream in streams.video):
         return replace(facts, fault="input.no_picture", fault_detail="no picture can be read")
-    kind = Kind.AUDIO if container.streams.audio else Kind.OTHER
-    description = f"{facts.description} without a picture track"
+    kind = Kind.AUDIO if streams.audio else Kind.OTHER
+    cover = " but a cover" if streams.video else ""
+    description = f"{facts.description} without a picture track{cover}"
     return replace(facts, kind=kind, description=description)
 
 
@@ -198,11 +221,10 @@ def choose_video(container: InputContainer, movie: bmff.Movie | None) -> VideoSt
     samples: dict[int, int] = {}
     if movie is not None and not movie.fragmented:
         samples = {track.id: track.samples for track in movie.tracks}
-    cover = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     fit = [
         stream
         for stream in container.streams.video
-        if not stream.disposition & cover and samples.get(stream.id, 1)
+        if not stream.disposition & _COVER and samples.get(stream.id, 1)
     ]
     return max(
         fit,
@@ -221,25 +243,40 @@ def _area(stream: VideoStream) -> int:
     return (context.width or 0) * (context.height or 0) if context else 0
 
 
-def choose_audio(container: InputContainer) -> AudioStream | None:
-    """The first sound track that decodes, else the first one."""
-    audio = list(container.streams.audio)
-    return next((s for s in audio if is_decodable(s)), audio[0] if audio else None)
+def choose_audio(
+    container: InputContainer, undecodable: tuple[int, ...]
+) -> tuple[AudioStream | None, tuple[str, ...]]:
+    """The sound track a person would hear, and those before it that nothing here reads.
+
+    The default one first, then the first, among those that decode; *undecodable* ones were tried.
+    Where nothing decodes it is the first, so that its loss can be told.
+    """
+    default = av.stream.Disposition.default
+    tracks = sorted(container.streams.audio, key=lambda s: (not s.disposition & default, s.index))
+    for place, stream in enumerate(tracks):
+        if is_decodable(stream) and stream.index not in undecodable:
+            return stream, tuple(_track_name(other) for other in tracks[:place])
+    return (tracks[0] if tracks else None), ()
+
+
+def _track_name(stream: AudioStream) -> str:
+    context = sound_context(stream)
+    return f"track {stream.index} ({context.codec.canonical_name if context else 'unknown'})"
 
 
 def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
-    audio_stream = choose_audio(source.container)
+    chosen, passed_over = choose_audio(source.container, source.request.undecodable)
     if source.indexed:
-        read = tables.read_indexed(source, stream, audio_stream, facts.size_bytes)
+        read = tables.read_indexed(source, stream, chosen, facts.size_bytes)
     else:
-        read = scan.read_scanned(source, stream, audio_stream)
+        read = scan.read_scanned(source, stream, chosen)
     if not read.table.pts:
         return replace(facts, fault="input.no_picture", fault_detail="the picture track is empty")
     context = picture_context(stream)
     if context is None:
         video = _unknown_video(stream, source, read)
     else:
-        video = _inspect_syncs(_video_track(stream, source, read), source, stream)
+        video = _inspect_syncs(_video_track(stream, source, read, Seen()), source, stream)
         if _leaves_questions(video, source):
             video = _after_first_picture(video, source, stream, read)
         if video.interlaced and video.codec == "h264":
@@ -247,7 +284,7 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
     return replace(
         facts,
         video=video,
-        audio=read.audio,
+        audio=replace(read.audio, passed_over=passed_over) if read.audio else None,
         bytes_read=None if read.bytes_read is None else (facts.bytes_read or 0) + read.bytes_read,
     )
 
@@ -299,13 +336,17 @@ def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: boo
     )
 
 
-def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) -> VideoTrack:
+def _video_track(
+    stream: VideoStream, source: tables.Source, read: tables.Read, seen: Seen
+) -> VideoTrack:
     context = stream.codec_context
     track = _movie_track(source, stream)
+    dolby = track.dolby_vision if track else None
+    points = context.color_primaries, context.color_trc, context.colorspace
+    colours = settle(points, track.colour_points if track else None, dolby, seen)
     coded = Size(context.width or 0, context.height or 0)
     orientation = track.orientation if track else Orientation.NORMAL
     sample_aspect = _sample_aspect(stream)
-    transfer = TRANSFERS.get(context.color_trc)
     pixel_format = context.pix_fmt
     details = av.VideoFormat(pixel_format) if pixel_format else None
     base = _video(stream, read, codec=context.codec.canonical_name, decodable=is_decodable(stream))
@@ -320,12 +361,12 @@ def _video_track(stream: VideoStream, source: tables.Source, read: tables.Read) 
         pixel_format=pixel_format,
         bit_depth=max((c.bits for c in details.components), default=8) if details else None,
         alpha=bool(details and _has_alpha(details)),
-        color_matrix=MATRICES.get(context.colorspace),
-        color_primaries=PRIMARIES.get(context.color_primaries),
-        color_transfer=transfer,
+        color_matrix=colours.matrix,
+        color_primaries=colours.primaries,
+        color_transfer=colours.transfer,
         full_range=_full_range(context.color_range, pixel_format),
-        dynamic=DYNAMICS.get(transfer or "", Dynamic.SDR),
-        dolby_vision_profile=track.dolby_vision_profile if track else None,
+        dynamic=colours.dynamic,
+        dolby_vision_profile=dolby.profile if dolby else None,
         interlaced=_interlaced(context.field_order),
     )
 
@@ -385,7 +426,8 @@ def _inspect_syncs(video: VideoTrack, source: tables.Source, stream: VideoStream
 def _leaves_questions(video: VideoTrack, source: tables.Source) -> bool:
     """Whether headers leave a question open that changes the plan."""
     unsure_scan = video.interlaced is None and video.codec in _INTERLACED_CODECS
-    unsure_dynamic = video.color_transfer is None and (video.bit_depth or 8) > 8  # noqa: PLR2004
+    # Only the decoder knows what an AV1 stream says of its colours, and what metadata come with it.
+    unsure_dynamic = (video.bit_depth or 8) > 8 or video.dynamic is not Dynamic.SDR  # noqa: PLR2004
     unsure_turn = source.movie is None
     unsure_format = video.pixel_format is None
     return video.decodable and (unsure_scan or unsure_dynamic or unsure_turn or unsure_format)
@@ -395,14 +437,15 @@ def _after_first_picture(
     video: VideoTrack, source: tables.Source, stream: VideoStream, read: tables.Read
 ) -> VideoTrack:
     """Decode one picture; the open decoder then knows what the headers left out."""
-    frame = _first_frame(source, video)
+    frame, alpha = _first_frame(source, video)
     if frame is None:
         return video
-    seen = replace(_video_track(stream, source, read), table=video.table)
+    seen = replace(_video_track(stream, source, read, beside(frame)), table=video.table)
     turned = _TURNS.get(frame.rotation % 360) if source.movie is None else seen.orientation
     orientation = turned or seen.orientation
     return replace(
         seen,
+        alpha=seen.alpha or alpha,
         interlaced=bool(frame.interlaced_frame),
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
@@ -429,17 +472,20 @@ _LOOK_PACKETS = 300
 """A decodable stream shows its first picture well within this many packets."""
 
 
-def _first_frame(source: tables.Source, video: VideoTrack) -> av.VideoFrame | None:
+def _first_frame(source: tables.Source, video: VideoTrack) -> tuple[av.VideoFrame | None, bool]:
+    """The first picture, and whether its alpha is stored beside it."""
+    alpha = False
     stream = video_stream(source.container, video.stream)
     arm_decoder(stream, 1)
     source.container.seek(min(video.table.pts), stream=stream, backward=True)
     for count, packet in enumerate(source.container.demux(stream)):
+        alpha = alpha or has_alpha_beside(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
             continue  # a stream cut in mid-GOP starts with pictures nobody can decode
         if frames:
-            return frames[0]
+            return frames[0], alpha
         if count > _LOOK_PACKETS:
             break
-    return None
+    return None, alpha

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from preprocess.facts import Facts, IndexPlace, Kind
-from preprocess.intent import Role
+from preprocess.intent import VIDEO_ROLES
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
+from preprocess.rules.image import MAX_PIXELS
 from preprocess.rules.sound import is_kept
 
 if TYPE_CHECKING:
@@ -15,14 +16,23 @@ if TYPE_CHECKING:
 
 _IMAGES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 _TAKEN = (
-    f"a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg or MXF; an image: {_IMAGES}"
+    "a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg, MXF or an animated image; "
+    f"an image: {_IMAGES}"
 )
 _FAULTS = {
     "input.corrupt": ("readable media", "export or download the file again"),
     "input.truncated": ("a complete file", "download or copy the file again"),
+    "input.pixels": (
+        "at most 35 megapixels each and 4 gigapixels up to the window's end",
+        "export a smaller animation, or use --mode i2v_first for its first frame",
+    ),
     "input.streams": ("at most 16 tracks", "export the clip with one picture and one sound track"),
+    "image.pixels": (f"<= {MAX_PIXELS / 1e6:.0f} megapixels", "export a smaller image"),
     "input.no_picture": ("a picture track", "use a file that shows something"),
 }
+
+
+_MOVING = (Kind.VIDEO, Kind.IMAGE)
 
 
 def input_objections(facts: Facts) -> list[Reason]:
@@ -30,14 +40,17 @@ def input_objections(facts: Facts) -> list[Reason]:
     if not facts.size_bytes:
         return [
             Reason(
-                rule="input.empty", measured="0 bytes", limit="a video", fix="upload the file again"
+                rule="input.empty",
+                measured="0 bytes",
+                limit="a video or an image",
+                fix="upload the file again",
             )
         ]
     if facts.fault is not None:
         limit, fix = _FAULTS.get(facts.fault, _FAULTS["input.corrupt"])
         measured = facts.fault_detail or facts.description
         return [Reason(rule=facts.fault, measured=measured, limit=limit, fix=fix)]
-    if facts.kind is Kind.IMAGE:
+    if facts.kind is Kind.IMAGE and facts.video is None:
         return [
             Reason(
                 rule="input.image",
@@ -46,7 +59,7 @@ def input_objections(facts: Facts) -> list[Reason]:
                 fix="save it as JPEG or PNG",
             )
         ]
-    if facts.kind is not Kind.VIDEO or not facts.supported or facts.video is None:
+    if facts.kind not in _MOVING or not facts.supported or facts.video is None:
         return [
             Reason(
                 rule="input.audio_only" if facts.kind is Kind.AUDIO else "input.unsupported",
@@ -97,13 +110,10 @@ def _unreadable(facts: Facts) -> list[Reason]:
     return objections
 
 
-_VIDEO_ROLES = {Role.EDIT_VIDEO, Role.EXTEND_VIDEO, Role.REFERENCE_VIDEO}
-
-
 def role(case: Case) -> Iterable[Finding]:
     """A clip is used where a clip is wanted."""
     wanted = case.intent.wanted_role
-    if wanted not in _VIDEO_ROLES:
+    if wanted not in VIDEO_ROLES:
         yield Obstacle(
             Reason(
                 rule="input.role",

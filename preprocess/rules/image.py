@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.facts import Dynamic, Facts, StillImage
@@ -15,7 +16,6 @@ from preprocess.rules.finding import Change, Finding, Obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from fractions import Fraction
 
     from preprocess.profiles.model import Profile
 
@@ -99,12 +99,12 @@ def size(still: Still) -> Iterable[Finding]:
     found, limits = still.image.displayed, still.limits
     if still.frame is not None:
         if found != still.frame:
-            how = "scaled up" if found.area < still.frame.area else "scaled down"
+            how = [_fitted(still)] if not _same_shape(found, still.frame) else []
             yield _encode(
                 "image.size",
                 str(found),
                 f"{still.frame}, {still.ratio} at {still.intent.resolution.value}",
-                f"{_fitted(still)} and {how}" if not _same_shape(found, still.frame) else how,
+                " and ".join(how + _scaled(found, still.frame, still.fit)),
             )
         return
     low, high = limits.min_aspect, limits.max_aspect
@@ -142,10 +142,8 @@ def dynamic_range(still: Still) -> Iterable[Finding]:
     """Standard range; anything else would come out washed out."""
     image = still.image
     if image.dynamic is not Dynamic.SDR:
-        measured, limit = f"HDR ({image.dynamic.value.upper()})", "SDR"
-        yield _refused(
-            "image.dynamic_range", measured, limit, "not available yet; export it as SDR"
-        )
+        measured = f"HDR ({image.dynamic.value.upper()})"
+        yield _encode("image.dynamic_range", measured, "SDR", "tone-mapped to SDR")
 
 
 def colour(still: Still) -> Iterable[Finding]:
@@ -153,7 +151,7 @@ def colour(still: Still) -> Iterable[Finding]:
     image = still.image
     if image.profile_broken:
         yield _encode("image.profile", image.profile_name or "", "sRGB", "ignored: taken as sRGB")
-    elif not image.srgb:
+    elif not image.srgb and image.dynamic is Dynamic.SDR:
         yield _encode("image.profile", _colours(image), "sRGB", "converted")
     if image.bit_depth > _MAX_BITS:
         measured = f"{image.mode}, {image.bit_depth} bits"
@@ -261,6 +259,15 @@ def _fitted(still: Still) -> str:
     return {Fit.CROP: "cropped", Fit.PAD: "padded with black", Fit.BLUR: "padded, blurred"}[
         still.fit
     ]
+
+
+def _scaled(found: Size, frame: Size, fit: Fit) -> list[str]:
+    """What fitting makes of the picture's own scale: a word, or none."""
+    sides = Fraction(frame.width, found.width), Fraction(frame.height, found.height)
+    scale = max(sides) if fit is Fit.CROP else min(sides)
+    if scale == 1:
+        return []
+    return ["scaled up" if scale > 1 else "scaled down"]
 
 
 def _same_shape(one: Size, other: Size) -> bool:

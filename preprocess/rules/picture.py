@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from preprocess.encoding import PLAIN_PRIMARIES, PLAIN_TRANSFERS
 from preprocess.facts import Dynamic
 from preprocess.geometry import Orientation
 from preprocess.intent import Fit
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 # Shapes nearer than this are the same: one row of 480 is 0.2 %.
 SAME_SHAPE = 0.005
 
-# SDR transfer functions and primaries that a BT.709 display shows right or nearly so
-# (BT.601 differs from BT.709 by less than players do from each other).
-_PLAIN_TRANSFERS = {None, "bt709", "smpte170m", "gamma22", "gamma28", "iec61966-2-1", "smpte240m",
-                    "bt2020-10", "bt2020-12"}  # fmt: skip
-_PLAIN_PRIMARIES = {None, "bt709", "smpte170m", "bt470bg", "bt470m", "smpte240m", "ebu3213"}
 _PLAIN_MATRICES = {None, "bt709", "smpte170m", "bt470bg", "fcc", "smpte240m"}
+_FOREIGN_MATRICES = {"ictcp", "bt2020c", "ycgco"}
+"""swscale has no arithmetic for these (libswscale 9.5), and would use another one's."""
 
 
 def orientation(case: Case) -> Iterable[Finding]:
@@ -111,27 +109,10 @@ def shape(case: Case) -> Iterable[Finding]:
         unit="width/height",
         fix=f"{_FITTED[case.intent.wanted_fit]} to {float(wanted):.3f}",
     )
-    if case.intent.wanted_fit is Fit.BLUR:
-        yield Obstacle(
-            _unsupported(reason, "blurred padding is not available yet; use pad or crop")
-        )
-    else:
-        yield Change(reason, Route.ENCODE)
+    yield Change(reason, Route.ENCODE)
 
 
-_FITTED = {Fit.CROP: "cropped", Fit.PAD: "padded", Fit.BLUR: "padded"}
-
-
-def _unsupported(reason: Reason, fix: str) -> Reason:
-    return Reason(
-        rule=reason.rule,
-        measured=reason.measured,
-        limit=reason.limit,
-        value=reason.value,
-        limit_value=reason.limit_value,
-        unit=reason.unit,
-        fix=fix,
-    )
+_FITTED = {Fit.CROP: "cropped", Fit.PAD: "padded with black", Fit.BLUR: "padded, blurred,"}
 
 
 def area(case: Case) -> Iterable[Finding]:
@@ -202,45 +183,57 @@ def reachable(case: Case) -> Iterable[Finding]:
 
 def dynamic_range(case: Case) -> Iterable[Finding]:
     """The picture is SDR."""
-    dynamic = case.video.dynamic
+    dynamic, dolby = case.video.dynamic, case.video.dolby_vision_profile
     if dynamic is Dynamic.SDR:
         return
-    yield Obstacle(
-        Reason(
-            rule="video.hdr",
-            measured=f"HDR ({dynamic.value.upper()})",
-            limit="SDR",
-            value=dynamic.value,
-            limit_value="sdr",
-            fix="tone mapping is not available yet; export the clip as SDR",
-        )
+    profile = "" if dolby is None else f"Dolby Vision profile {dolby}"
+    if dynamic is Dynamic.DOLBY_VISION:
+        measured = f"{profile or 'Dolby Vision'} without an HDR10, HLG or SDR picture in it"
+        yield Obstacle(_hdr(dynamic, measured, "export the clip as SDR, HDR10 or HLG"))
+        return
+    names = ", ".join(name for name in (dynamic.value.upper(), profile) if name)
+    yield Change(_hdr(dynamic, f"HDR ({names})", "tone-mapped to SDR"), Route.ENCODE)
+
+
+def _hdr(dynamic: Dynamic, measured: str, fix: str) -> Reason:
+    return Reason(
+        rule="video.hdr",
+        measured=measured,
+        limit="SDR",
+        value=dynamic.value,
+        limit_value=Dynamic.SDR.value,
+        fix=fix,
     )
 
 
 def colour(case: Case) -> Iterable[Finding]:
     """Colours are those a BT.709 display expects."""
     video = case.video
+    if video.color_matrix in _FOREIGN_MATRICES:
+        yield Obstacle(_odd([video.color_matrix], "export the clip in BT.709"))
+        return
     odd = [
         name
         for name, plain in (
-            (video.color_primaries, _PLAIN_PRIMARIES),
-            (video.color_transfer, _PLAIN_TRANSFERS),
+            (video.color_primaries, PLAIN_PRIMARIES),
+            (video.color_transfer, PLAIN_TRANSFERS),
             (video.color_matrix, _PLAIN_MATRICES),
         )
         if name not in plain
     ]
     if odd and video.dynamic is Dynamic.SDR:
-        yield Change(
-            Reason(
-                rule="video.colour",
-                measured=", ".join(str(name) for name in odd),
-                limit="BT.709 or BT.601",
-                value=odd[0],
-                limit_value="bt709",
-                fix="converted to BT.709",
-            ),
-            Route.ENCODE,
-        )
+        yield Change(_odd(odd, "converted to BT.709"), Route.ENCODE)
+
+
+def _odd(names: list[str | None], fix: str) -> Reason:
+    return Reason(
+        rule="video.colour",
+        measured=", ".join(str(name) for name in names),
+        limit="BT.709 or BT.601",
+        value=names[0],
+        limit_value="bt709",
+        fix=fix,
+    )
 
 
 def scan(case: Case) -> Iterable[Finding]:
@@ -306,7 +299,7 @@ def codec(case: Case) -> Iterable[Finding]:
                 rule="video.alpha",
                 measured="transparency",
                 limit="opaque",
-                fix="flattened on black",
+                fix="laid on white",
             ),
             Route.ENCODE,
         )

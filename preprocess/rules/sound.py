@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.facts import AudioTrack, EditShape
 from preprocess.intent import AudioChoice
 from preprocess.plan import AudioAction, AudioPlan, Reason, Route, ShortAction
-from preprocess.rules.finding import Case, Change, Finding
+from preprocess.rules.finding import Case, Change, Finding, Obstacle
 from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ UNNOTICED_S = Fraction(25, 1000)
 at 44.1 kHz is 23 ms."""
 COPYABLE = frozenset({"aac", "mp3"})
 """What we copy into MP4; readers everywhere take these there."""
+
+
+_NORMAL_LOSS_S = Fraction(1, 10)
+_NORMAL_LOSS_PACKETS = 2
+"""What may be missing in all of a window. Decoders need a packet or two to find their feet where a
+stream was cut: up to 52 ms of MP3 (its bit reservoir), 80 ms of Opus (RFC 7845, 4.6)."""
+
+
+def normal_loss_s(frame_samples: int | None, rate_hz: int | None) -> Fraction:
+    """How much of a window's sound may be missing without anything being wrong."""
+    packet_s = Fraction(frame_samples or 0, rate_hz or 1)
+    return max(_NORMAL_LOSS_S, _NORMAL_LOSS_PACKETS * packet_s)
 
 
 def frame_s(audio: AudioTrack) -> Fraction:
@@ -46,17 +59,54 @@ def presence(case: Case) -> Iterable[Finding]:
             ),
             Route.REWRAP,
         )
-    elif not is_kept(case):
+    elif is_outside(case):
         yield Change(
             Reason(
-                rule="audio.undecodable",
-                measured=audio.codec or "unknown",
-                limit="a codec that can be read",
-                value=audio.codec,
-                fix="left out: nothing here reads it",
+                rule="audio.outside",
+                measured="nothing is heard during the window",
+                limit="sound with the picture",
+                fix="left out",
             ),
             Route.REWRAP,
         )
+    elif not is_kept(case):
+        yield _undecodable(audio.codec or "unknown", "left out: nothing here reads it")
+    elif audio.passed_over:
+        yield _undecodable(", ".join(audio.passed_over), f"track {audio.stream} taken instead")
+
+
+def _undecodable(measured: str, fix: str) -> Change:
+    return Change(
+        Reason(
+            rule="audio.undecodable",
+            measured=measured,
+            limit="a codec that can be read",
+            value=measured,
+            fix=fix,
+        ),
+        Route.REWRAP,
+    )
+
+
+def complete(case: Case) -> Iterable[Finding]:
+    """All bytes of the sound are in the file."""
+    audio = case.audio
+    if audio is None or not is_kept(case):
+        return
+    if audio.readable_s is None or audio.window_s is None:
+        return
+    there, promised = seconds_text(audio.readable_s), seconds_text(audio.window_s)
+    yield Obstacle(
+        Reason(
+            rule="input.truncated",
+            measured=f"{there} of {promised} of the sound of the window is there",
+            limit="all of it",
+            value=round(float(audio.readable_s), 6),
+            limit_value=round(float(audio.window_s), 6),
+            unit="s",
+            fix="download or copy the file again, or leave the sound out (--audio drop)",
+        )
+    )
 
 
 def codec(case: Case) -> Iterable[Finding]:
@@ -102,6 +152,16 @@ def timing(case: Case) -> Iterable[Finding]:
         )
 
 
+def uneven(case: Case) -> Iterable[Change]:
+    """Packets that are to be copied follow each other; asked only where something is written."""
+    audio = case.audio
+    if audio is not None and is_kept(case) and not _is_even(audio):
+        yield _encode(
+            case, "audio.uneven", audio.uneven or "packets of changing length",
+            "packets that can be copied one after the other",
+        )  # fmt: skip
+
+
 def length(case: Case) -> Iterable[Finding]:
     """The sound ends with the picture."""
     audio = case.audio
@@ -125,9 +185,23 @@ def length(case: Case) -> Iterable[Finding]:
         )
 
 
+def _is_even(audio: AudioTrack) -> bool:
+    """Whether its packets may be copied one after the other, where they are of a copied codec."""
+    return audio.codec not in COPYABLE or (audio.uneven is None and audio.frame_samples is not None)
+
+
 def is_late(audio: AudioTrack) -> bool:
     """Whether the sound starts so long after the picture that moving it there would be noticed."""
     return (audio.start_s or Fraction(0)) > UNNOTICED_S
+
+
+def is_outside(case: Case) -> bool:
+    """Whether all of the sound lies before or after the part that is taken."""
+    audio, chosen = case.audio, case.chosen
+    if audio is None or audio.spans is None:
+        return False
+    end_s = chosen.start_s + max(chosen.frames / chosen.rate, case.target.min_duration_s)
+    return not sum(span.shared_s(chosen.start_s, end_s) for span in audio.spans)
 
 
 def is_kept(case: Case) -> bool:
@@ -137,6 +211,7 @@ def is_kept(case: Case) -> bool:
         audio
         and case.intent.audio is AudioChoice.KEEP
         and audio.decodable
+        and not is_outside(case)
         and audio.sample_rate_hz
         and audio.channels
     )
@@ -156,8 +231,10 @@ def _encode(case: Case, rule: str, measured: str, limit: str, fix: str | None = 
     )
 
 
-def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
-    """What the sound of a rewritten result is made of."""
+def plan_audio(
+    case: Case, short: ShortAction, *, start_s: Fraction, duration_s: Fraction
+) -> AudioPlan:
+    """What the sound of a rewritten result is made of, whose picture is taken from *start_s* on."""
     audio = case.audio
     if audio is None or not is_kept(case):
         return AudioPlan(action=AudioAction.DROP)
@@ -168,23 +245,42 @@ def plan_audio(case: Case, short: ShortAction) -> AudioPlan:
         and audio.edit is not EditShape.COMPLEX
         and not is_late(audio)
         and audio.gap_s <= frame_s(audio)
-        and audio.frame_samples is not None
+        and _is_even(audio)
+    )
+    plan = AudioPlan(
+        action=AudioAction.COPY,
+        stream=audio.stream,
+        sample_rate_hz=audio.sample_rate_hz,
+        channels=audio.channels,
+        source_rate_hz=audio.sample_rate_hz,
+        frame_samples=audio.frame_samples,
+        expected_s=_expected_s(case, audio, short, start_s, duration_s),
     )
     if copied:
-        return AudioPlan(
-            action=AudioAction.COPY,
-            stream=audio.stream,
-            sample_rate_hz=audio.sample_rate_hz,
-            channels=audio.channels,
-        )
+        return plan
     channels = min(audio.channels or 1, case.target.max_audio_channels)
-    return AudioPlan(
+    return replace(
+        plan,
         action=AudioAction.ENCODE,
-        stream=audio.stream,
         sample_rate_hz=_target_rate(audio.sample_rate_hz or 48_000, case.target),
         channels=channels,
         bit_rate_bps=_MONO_BPS if channels == 1 else _STEREO_BPS,
     )
+
+
+def _expected_s(
+    case: Case, audio: AudioTrack, short: ShortAction, start_s: Fraction, duration_s: Fraction
+) -> Fraction | None:
+    """Seconds of sound that packets promise for the result; each repetition has its own."""
+    if audio.spans is None:
+        return None
+    pass_s = case.chosen.frames / case.chosen.rate if short is ShortAction.LOOP else duration_s
+    expected_s, left_s = Fraction(0), duration_s
+    while left_s > 0:
+        end_s = start_s + min(pass_s, left_s)
+        expected_s += sum(span.shared_s(start_s, end_s) for span in audio.spans)
+        left_s -= pass_s
+    return expected_s
 
 
 def _target_rate(rate: int, target: TargetVideo) -> int:

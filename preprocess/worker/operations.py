@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
 import av
 
 from preprocess import wire
-from preprocess.engines.failures import PlanMismatch, SoundLost, SourceDamaged
+from preprocess.engines.failures import (
+    PlanMismatch,
+    SoundDamaged,
+    SoundLost,
+    SoundUneven,
+    SourceDamaged,
+)
 from preprocess.engines.frames import encode_frames
 from preprocess.engines.packets import copy_packets
 from preprocess.intent import Window, WindowKind
@@ -19,6 +25,7 @@ from preprocess.job import (
     ExecuteRequest,
     ImageMeasured,
     ImageRequest,
+    Opening,
     ProbeRequest,
     VerifyRequest,
 )
@@ -55,6 +62,7 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
                 progress=progress,
             )
         else:
+            assert isinstance(request.opening, Opening)  # noqa: S101 - of images nothing is copied
             outcome = copy_packets(
                 fds[0],
                 request.opening,
@@ -81,6 +89,13 @@ def _told() -> Iterator[None]:
     except SoundLost as error:
         msg = "sound_lost"
         raise OperationError(msg, "no sound of the window can be decoded") from error
+    except SoundDamaged as error:
+        sound = {"readable_s": float(error.there_s), "expected_s": float(error.promised_s)}
+        msg = "sound_damaged"
+        raise OperationError(msg, str(error), sound) from error
+    except SoundUneven as error:
+        msg = "sound_uneven"
+        raise OperationError(msg, str(error)) from error
     except av.InvalidDataError as error:
         msg = "invalid_data"
         raise OperationError(msg, str(error)) from error
@@ -109,10 +124,13 @@ def verify_image(_args: dict[str, Any], fds: list[int], _progress: Progress) -> 
     from preprocess.engines import images  # noqa: PLC0415 - as above
 
     probed = probe_descriptor(fds[0], _ANY_WINDOW)
-    pixels = None
-    with suppress(SourceDamaged):
+    pixels, damage = None, None
+    try:
         pixels = images.pixel_digest(fds[0], probed.facts.container or "")
-    return {"measured": wire.dump(ImageMeasured(facts=probed.facts, pixels=pixels))}
+    except SourceDamaged as error:
+        damage = str(error)
+    measured = ImageMeasured(facts=probed.facts, pixels=pixels, damage=damage)
+    return {"measured": wire.dump(measured)}
 
 
 def versions(_args: dict[str, Any], _fds: list[int], _progress: Progress) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from preprocess.facts import EditShape, Facts, IndexPlace, PictureTable, SyncKind
+from preprocess.facts import Dynamic, EditShape, Facts, IndexPlace, PictureTable, SyncKind
 from preprocess.geometry import Orientation
 from preprocess.intent import AudioChoice, Intent, Window, WindowKind
 from preprocess.plan import Route
@@ -174,7 +174,32 @@ def _pace_in(
     if whole is not None or cap_s is None:
         return whole
     pts = _within(_asked_for(shown, table, window, None), table, cap_s, window)
-    return pace_of(pts, table.time_base, accept)
+    pace = pace_of(pts, table.time_base, accept)
+    return None if pace is not None and _pauses(pts, shown, table, cap_s, window, pace) else pace
+
+
+def _pauses(
+    pts: list[int],
+    shown: list[int],
+    table: PictureTable,
+    cap_s: Fraction,
+    window: Window,
+    pace: Pace,
+) -> bool:
+    """Two steps or more at either end of the window show nothing new."""
+    times = [(n - table.origin_pts) * table.time_base for n in pts]
+    first_s, last_s = (
+        (n - table.origin_pts) * table.time_base
+        for n in (shown[0], shown[-1] + table.last_duration)
+    )
+    from_s, to_s = first_s, last_s
+    if window.kind is WindowKind.TAIL:
+        from_s = max(first_s, last_s - cap_s)
+    if window.kind is WindowKind.SPAN:
+        from_s = max(first_s, window.start_s)
+        to_s = min(last_s, last_s if window.end_s is None else window.end_s)
+    to_s = min(to_s, from_s + cap_s)
+    return max(times[0] - from_s, to_s - times[-1]) >= 2 / pace.rate
 
 
 def _within(pts: list[int], table: PictureTable, cap_s: Fraction, window: Window) -> list[int]:
@@ -251,6 +276,7 @@ def pixel_faults(facts: Facts, profile: Profile, intent: Intent) -> set[str]:
     tests = {
         "codec": video.codec not in accept.video_codecs,
         "pixel format": video.pixel_format not in accept.pixel_formats or video.alpha,
+        "range": video.dynamic is not Dynamic.SDR,
         "colour": not gamuts <= SDR_GAMUTS or video.color_transfer not in SDR_NAMES,
         "area": not accept.min_area_px <= size.width * size.height <= accept.max_area_px,
         "sides": shorter < accept.min_side_px or longer > accept.max_side_px,

@@ -144,11 +144,50 @@ def test_sides_have_limits_of_their_own() -> None:
     assert said(Size(1280, 718)) == {"video.sides"}
 
 
-@pytest.mark.parametrize("dynamic", [Dynamic.PQ, Dynamic.HLG])
-def test_hdr_is_named_not_flattened_silently(dynamic: Dynamic) -> None:
-    found = clip(10, dynamic=dynamic, color_transfer="smpte2084", color_primaries="bt2020")
+@pytest.mark.parametrize(
+    ("dynamic", "dolby", "said"),
+    [
+        (Dynamic.PQ, None, "HDR (PQ)"),
+        (Dynamic.HLG, None, "HDR (HLG)"),
+        (Dynamic.HLG, 8, "HDR (HLG, Dolby Vision profile 8)"),
+    ],
+)
+def test_hdr_is_tone_mapped_and_said_so(dynamic: Dynamic, dolby: int | None, said: str) -> None:
+    found = clip(
+        10,
+        dynamic=dynamic,
+        dolby_vision_profile=dolby,
+        color_transfer="smpte2084" if dynamic is Dynamic.PQ else "arib-std-b67",
+        color_primaries="bt2020",
+        color_matrix="bt2020nc",
+    )
+    plan = decide(found, PROFILE, Intent())
 
-    assert rules(decide(found, PROFILE, Intent())) == {"video.hdr"}
+    assert isinstance(plan, ClipPlan)
+    assert plan.route is Route.ENCODE
+    assert [(each.rule, each.measured, each.fix) for each in plan.reasons] == [
+        ("video.hdr", said, "tone-mapped to SDR")
+    ]
+
+
+def test_dolby_vision_that_nothing_else_can_show_is_refused() -> None:
+    found = clip(10, dynamic=Dynamic.DOLBY_VISION, dolby_vision_profile=5)
+    decision = decide(found, PROFILE, Intent())
+
+    assert isinstance(decision, Rejection)
+    assert [reason.rule for reason in decision.reasons] == ["video.hdr"]
+    assert decision.reasons[0].measured.startswith("Dolby Vision profile 5 without")
+
+
+@pytest.mark.parametrize("dynamic", [Dynamic.SDR, Dynamic.PQ])
+@pytest.mark.parametrize("matrix", ["ictcp", "bt2020c", "ycgco"])
+def test_a_matrix_that_cannot_be_undone_is_refused_not_taken_for_another(
+    matrix: str, dynamic: Dynamic
+) -> None:
+    decision = decide(clip(10, color_matrix=matrix, dynamic=dynamic), PROFILE, Intent())
+
+    assert isinstance(decision, Rejection)
+    assert "video.colour" in rules(decision)
 
 
 def test_fields_are_named_not_woven_silently() -> None:
@@ -168,12 +207,15 @@ def test_a_shape_that_was_asked_for_is_made(ratio: str, rule: str | None) -> Non
     assert route_of(clip(10), intent) == (Route.ENCODE if rule else Route.KEEP)
 
 
-def test_blurred_padding_is_named_as_missing() -> None:
-    intent = Intent(ratio="1:1", fit=Fit.BLUR)
+@pytest.mark.parametrize("fit", [Fit.PAD, Fit.BLUR])
+def test_only_another_shape_is_padded(fit: Fit) -> None:
+    plan = decide(clip(10), PROFILE, Intent(ratio="1:1", fit=fit))
 
-    assert rules(decide(clip(10), PROFILE, intent)) == {"video.ratio"}
-    assert route_of(clip(10), intent) is REJECTED
-    assert route_of(clip(10), Intent(fit=Fit.BLUR)) == Route.KEEP
+    assert rules(plan) == {"video.ratio"}
+    assert isinstance(plan, ClipPlan)
+    assert plan.encoding is not None
+    assert plan.encoding.blur is (fit is Fit.BLUR)
+    assert route_of(clip(10), Intent(fit=fit)) == Route.KEEP
 
 
 # --- time ----------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_no_picture_is_noticeably_far_from_its_time(
     writes = schedule.by_time(pts, start, end, rate, MS, 10**6)
     begins = list(accumulate(writes, initial=0))
     length_s = (end - start) * MS
-    near_s = max(1 / (2 * rate), schedule.UNNOTICED_S)
+    near_s = max(1 / (2 * rate), schedule.NEAR_S)
 
     assert abs(begins[-1] / rate - length_s) <= 1 / (2 * rate) or begins[-1] == 1
     for p, times, begin in zip(pts, writes, begins, strict=False):
@@ -41,7 +41,7 @@ def test_no_picture_is_noticeably_far_from_its_time(
 def test_a_picture_shown_for_a_whole_step_is_never_left_out(pts: list[int], rate: Fraction) -> None:
     writes = schedule.by_time(pts, Fraction(pts[0]), Fraction(pts[-1] + 1000), rate, MS, 10**6)
     lasts = [b - a for a, b in zip(pts, [*pts[1:], pts[-1] + 1000], strict=True)]
-    whole_s = 1 / rate + schedule.UNNOTICED_S
+    whole_s = 1 / rate + schedule.NEAR_S
 
     assert all(n for n, ticks in zip(writes, lasts, strict=True) if ticks * MS > whole_s)
 

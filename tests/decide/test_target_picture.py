@@ -10,10 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.encoding import LOWEST_VIDEO_BPS, assumed_matrix, level, max_video_rate_bps
+from preprocess.encoding import (
+    LOWEST_VIDEO_BPS,
+    assumed_matrix,
+    colours_to_convert,
+    level,
+    max_video_rate_bps,
+)
+from preprocess.facts import Dynamic
 from preprocess.geometry import Box, Orientation, Size, SizeLimits
 from preprocess.intent import Fit, Intent
-from preprocess.plan import AudioAction, AudioPlan, ClipPlan, Rejection, Route, VideoEncoding
+from preprocess.plan import (
+    AudioAction,
+    AudioPlan,
+    ClipPlan,
+    Colours,
+    Rejection,
+    Route,
+    VideoEncoding,
+)
 from preprocess.planner import decide
 from preprocess.shape import TargetPicture, target_picture
 from tests.decide.clips import PROFILE, clip, closed, facts_of, rules, table_of, video_of
@@ -262,7 +277,7 @@ def test_an_encode_is_told_everything_the_engine_needs() -> None:
     assert (found.orientation, found.oriented) == (Orientation.NORMAL, Size(1920, 1080))
     assert (found.crop, found.scaled, found.canvas) == (None, Size(1280, 720), Size(1280, 720))
     assert (found.frame_rate, found.writes) == (30, (2,) * 60)
-    assert (found.matrix_in, found.primaries_in) == ("bt709", "bt709")
+    assert (found.matrix_in, found.colours_in) == ("bt709", None)
     assert found.full_range_in
     assert found.flatten
     assert (found.crf, found.preset, found.keyframe_interval) == (18, "veryfast", 60)
@@ -284,6 +299,43 @@ def test_an_untagged_picture_has_the_matrix_that_players_assume(
     coded: Size, named: str | None, assumed: str
 ) -> None:
     assert assumed_matrix(video_of(TABLE, coded=coded, color_matrix=named)) == assumed
+
+
+def test_primaries_of_bt2020_mean_its_matrix() -> None:
+    found = video_of(TABLE, color_matrix=None, color_primaries="bt2020")
+
+    assert assumed_matrix(found) == "bt2020nc"
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "transfer"), [(Dynamic.PQ, "smpte2084"), (Dynamic.HLG, "arib-std-b67")]
+)
+def test_hdr_that_names_nothing_else_is_bt2020(dynamic: Dynamic, transfer: str) -> None:
+    found = encoding_of(
+        clip(4, dynamic=dynamic, color_matrix=None, color_primaries=None, color_transfer=None)
+    )
+
+    assert found.matrix_in == "bt2020nc"
+    assert found.colours_in == Colours(primaries="bt2020", transfer=transfer)
+
+
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "converted"),
+    [
+        ("bt709", "bt709", None),
+        ("smpte170m", None, None),
+        ("bt470bg", "gamma28", None),
+        ("bt2020", "bt2020-10", Colours(primaries="bt2020", transfer="bt2020-10")),
+        ("smpte432", None, Colours(primaries="smpte432", transfer="bt709")),
+        (None, "linear", Colours(primaries="bt709", transfer="linear")),
+    ],
+)
+def test_only_colours_that_would_be_shown_wrong_are_converted(
+    primaries: str | None, transfer: str | None, converted: Colours | None
+) -> None:
+    video = video_of(TABLE, color_primaries=primaries, color_transfer=transfer)
+
+    assert colours_to_convert(video) == converted
 
 
 def test_a_turned_picture_is_planned_upright() -> None:

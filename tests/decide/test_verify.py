@@ -192,3 +192,24 @@ def test_a_result_of_which_no_length_is_known_is_refused() -> None:
         return video(**unknown)(bare)
 
     assert "duration" in missed(Route.CUT, spoil)
+
+
+@pytest.mark.parametrize(("there_s", "checks"), [("9.95", set()), ("9.85", {"audio_length"})])
+def test_a_result_with_less_sound_than_its_source_promised_is_noticed(
+    there_s: str, checks: set[str]
+) -> None:
+    plan, outcome, found = carried_out(Route.REWRAP)
+    counted = replace(plan, audio=replace(plan.audio, expected_s=Fraction(10)))
+    shorter = replace(found, facts=audio(duration_s=Fraction(there_s))(found.facts))
+    failed = {check.name for check in check_result(counted, outcome, shorter) if not check.ok}
+
+    assert failed == checks
+
+
+@pytest.mark.parametrize(("there_s", "checks"), [("9.95", set()), ("9.85", {"sound_decodes"})])
+def test_a_result_whose_sound_does_not_decode_is_noticed(there_s: str, checks: set[str]) -> None:
+    plan, outcome, found = carried_out(Route.REWRAP)
+    decoded = replace(found, sound_s=Fraction(there_s), sound_to_decode_s=Fraction(10))
+    failed = {check.name for check in check_result(plan, outcome, decoded) if not check.ok}
+
+    assert failed == checks

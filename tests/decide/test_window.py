@@ -236,6 +236,39 @@ def test_what_is_uneven_outside_the_window_does_not_matter() -> None:
     assert rules(plan_of(found, TAIL)) == {"video.duration", "video.variable_rate"}
 
 
+def gapped(still_s: int) -> Facts:
+    """6 s of pictures, a pause after the first three."""
+    late = [Fraction(0)] * 90 + [Fraction(still_s)] * 90
+    table = table_of([closed(180, 0)], time_base=Fraction(1, 90_000), moved_s=late)
+    return facts_of(video_of(table))
+
+
+def test_a_pause_is_shown_and_a_hole_in_the_recording_is_refused() -> None:
+    pause, hole = decide(gapped(8), PROFILE, HEAD), decide(gapped(11), PROFILE, HEAD)
+
+    assert isinstance(pause, ClipPlan)
+    assert rules(pause) == {"video.variable_rate"}
+    assert max(pause.encoding.writes if pause.encoding else ()) == 241
+    assert rules(hole) == {"video.gap"}
+    reason = hole.reasons[0]
+    assert reason.measured == "no picture for 11.033 s"
+    assert reason.value == pytest.approx(11.033333)
+
+
+def test_a_window_without_the_hole_is_taken() -> None:
+    assert rules(plan_of(gapped(60), span(0, 3))) == {"video.window"}
+    assert rules(plan_of(gapped(60), span("63.1", 66))) >= {"video.window"}
+
+
+def test_a_window_that_begins_in_a_pause_begins_with_its_picture() -> None:
+    plan = plan_of(gapped(8), span(5, 13))
+
+    assert plan.start_s == pytest.approx(5, abs=1 / 30)
+    assert plan.expected.frames == 240
+    assert plan.encoding is not None
+    assert plan.encoding.writes[0] == pytest.approx(180, abs=2)
+
+
 def test_a_clip_that_its_grid_makes_too_long_is_cut() -> None:
     """901 pictures at 60.07 fps last 15.0 s, and 15.017 s once they are 1/60 s apart."""
     tick = Fraction(1, 90_000)

@@ -58,6 +58,14 @@ def bar_edges(path: Path, width: int, height: int) -> list[tuple[float, float]]:
     ]
 
 
+def edges_of(report: Report) -> list[tuple[float, float]]:
+    assert report.output is not None
+    assert report.output_facts is not None
+    assert report.output_facts.video is not None
+    size = report.output_facts.video.displayed
+    return bar_edges(report.output, size.width, size.height)
+
+
 def _edge(picture: bytes, width: int, row: int) -> float:
     line = picture[row * width : (row + 1) * width]
     return next((x for x, luma in enumerate(line) if luma > 120), 0) * WIDTH / width
@@ -67,12 +75,7 @@ def _edge(picture: bytes, width: int, row: int) -> float:
 def test_fields_become_pictures_in_their_order(name: str, tmp_path: Path) -> None:
     source = interlaced(tmp_path / name, *CODINGS[name])
     combed = bar_edges(source, WIDTH, HEIGHT)
-    report = prepared(source, tmp_path)
-    assert report.output is not None
-    assert report.output_facts is not None
-    size = report.output_facts.video.displayed if report.output_facts.video else None
-    assert size is not None
-    found = bar_edges(report.output, size.width, size.height)
+    found = edges_of(prepared(source, tmp_path))
 
     assert abs(combed[5][0] - combed[5][1]) == STEP_PX
     assert len(found) == len(combed) == 60
@@ -99,6 +102,23 @@ def prepared(source: Path, folder: Path) -> Report:
     assert report.output is not None
     assert second_reader.accept_objections(report.output, load_profile("seedance-2-0-mini")) == []
     return report
+
+
+def test_telecine_is_not_combed(tmp_path: Path) -> None:
+    """24 fps as 60 fields: two of five frames hold fields of two pictures."""
+    source = tmp_path / "telecine.ts"
+    film = f"{MOVING_BAR},settb=1001/24000,setpts=N,fps=24000/1001"
+    filters = f"{film},telecine=pattern=23,setfield=tff"
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", filters]
+    codec = ["-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct", "-top", "1"]
+    subprocess.run([*command, *codec, str(source)], check=True, capture_output=True)
+    combed = bar_edges(source, WIDTH, HEIGHT)
+    found = edges_of(prepared(source, tmp_path))
+
+    assert sum(even != odd for even, odd in combed[:50]) == pytest.approx(20, abs=1)
+    assert all(abs(even - odd) <= 1.5 for even, odd in found)
+    moves = [(b[0] - a[0]) % (32 * STEP_PX) for a, b in pairwise(found[:26])]
+    assert sum(move > 4 for move in moves) == pytest.approx(20, abs=1)
 
 
 def test_progressive_pictures_of_an_interlaced_stream_stay_as_they_are(tmp_path: Path) -> None:

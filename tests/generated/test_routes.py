@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ from preprocess import (
     process_file,
 )
 from tests import second_reader
+from tests.generated import sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,6 +151,32 @@ def test_extend_keeps_the_tail(spec: ClipSpec, clips: Path, tmp_path: Path) -> N
     check_pictures(report, report.input, first, Fraction(1))
     assert report.plan.start_s <= spec.frames / spec.frame_rate - 15 + Fraction(21, 20)
     check_sound(report, spec, first / spec.frame_rate)
+
+
+@pytest.mark.parametrize("spec", recipes.TIMED, ids=lambda spec: spec.name)
+def test_a_variable_rate_becomes_constant_in_step(
+    spec: ClipSpec, clips: Path, tmp_path: Path
+) -> None:
+    """Every picture at its time, and its sound with it, from start to end."""
+    report = prepared(spec, clips, tmp_path, Mode.EDIT)
+
+    assert report.error is None, report.error
+    assert report.output is not None
+    assert isinstance(report.plan, ClipPlan)
+    assert "video.variable_rate" in {reason.rule for reason in report.reasons}
+    assert second_reader.accept_objections(report.output, PROFILE) == []
+    rate = report.plan.expected.frame_rate
+    shown = reading.frame_numbers(report.output)
+    first = shown[0] or 0
+    for k, (before, number) in enumerate(pairwise(shown), 1):
+        assert before is not None
+        assert number is not None
+        assert number >= before
+        if number > before:
+            late_s = k / rate - (number - first) / spec.frame_rate
+            assert abs(late_s) <= second_reader.MAX_SKEW_S
+    for moment in sync.moments(report, spec):
+        assert abs(moment.apart_ms) <= 1000 * second_reader.MAX_SKEW_S
 
 
 @pytest.mark.parametrize("spec", recipes.UNSETTLED, ids=lambda spec: spec.name)

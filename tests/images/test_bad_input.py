@@ -46,8 +46,8 @@ def rules(report: Report) -> set[str]:
     return {reason.rule for reason in report.reasons}
 
 
-def rejected(source: Path, *allowed: str) -> Report:
-    report = outcome(source)
+def rejected(source: Path, *allowed: str, intent: Intent = REFERENCE) -> Report:
+    report = outcome(source, intent)
     assert report.status is Status.REJECTED, report
     assert rules(report) <= set(allowed), report.reasons
     return report
@@ -105,6 +105,27 @@ def test_what_is_cut_in_half_is_said_to_be_cut(container: str, folder: Path) -> 
     assert "missing" in report.reasons[0].measured
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("intent", [frame(), frame(ratio="1:1")], ids=["kept", "encoded"])
+@pytest.mark.parametrize("share", [0.3, 0.97])
+def test_an_end_put_behind_half_a_picture_makes_it_no_whole_one(
+    share: float, intent: Intent, mode: str, folder: Path
+) -> None:
+    """Libjpeg fills the rest with grey, and says so to nobody."""
+    data = stills.encoded(noise(1280, 720).convert(mode), "jpeg")
+    source = folder / "cut"
+    source.write_bytes(data[: int(len(data) * share)] + b"\xff\xd9")
+    assert "end" in rejected(source, "input.corrupt", intent=intent).reasons[0].measured
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_grey_picture_is_whole(mode: str, folder: Path) -> None:
+    grey = Image.new(mode, (1280, 720), 128 if mode == "L" else (128, 128, 128))
+    source = stills.save(grey, folder / "grey", "jpeg")
+    assert outcome(source, frame()).status is Status.UNCHANGED
+    assert outcome(source, frame(ratio="1:1")).status is Status.PREPARED
+
+
 def test_what_a_phone_appends_is_no_missing_box(folder: Path) -> None:
     source = stills.save(stills.picture(), folder / "heic", "heif")
     source.write_bytes(source.read_bytes() + b"\0\0\x10\0SEFHe\0\0\0" + b"SEFT" * 3)
@@ -157,7 +178,24 @@ def test_a_header_that_claims_the_world_is_refused(container: str, folder: Path)
     """Within the time and memory of any other probe: nothing of that size is ever asked for."""
     source = folder / "bomb"
     source.write_bytes(with_sides(container, 60_000, 60_000))
-    rejected(source, "image.pixels", "input.corrupt", "input.truncated")
+    report = rejected(source, "image.pixels", "input.corrupt", "input.truncated")
+    assert "<" not in report.reasons[0].measured
+
+
+@pytest.mark.parametrize("container", ["jpeg", "png", "gif", "tiff"])
+def test_what_is_too_large_to_be_opened_has_too_many_pixels(container: str, folder: Path) -> None:
+    source = folder / "bomb"
+    source.write_bytes(with_sides(container, 60_000, 60_000))
+    reason = rejected(source, "image.pixels").reasons[0]
+    assert "400 megapixels" in reason.measured
+    assert "100 megapixels" in reason.limit
+
+
+@pytest.mark.parametrize("side", [4000, 9000])
+def test_a_jpeg_that_claims_more_than_it_has_is_no_grey_picture(side: int, folder: Path) -> None:
+    source = folder / "hollow"
+    source.write_bytes(with_sides("jpeg", side, side))
+    rejected(source, "input.corrupt")
 
 
 @pytest.mark.parametrize("sides", [(0, 16), (16, 0), (0, 0)])
@@ -268,6 +306,21 @@ def test_of_several_pictures_the_first_is_taken(container: str, folder: Path) ->
     source = stills.save(
         stills.picture(640, 400), folder / "many", container, save_all=True, append_images=[other]
     )
+    assert same(result_of(source), stills.picture())
+
+
+def test_the_primary_picture_of_a_heif_is_taken(folder: Path) -> None:
+    """``pitm`` names it, wherever it stands; the others may have any size."""
+    other = Image.new("RGB", (320, 400), (1, 2, 3))
+    source = folder / "second"
+    other.save(
+        source,
+        format="HEIF",
+        save_all=True,
+        append_images=[stills.picture(640, 400)],
+        primary_index=1,
+    )
+    assert str(probe_file(source).image.displayed) == "640x400"  # type: ignore[union-attr]
     assert same(result_of(source), stills.picture())
 
 
@@ -395,6 +448,16 @@ def test_codings_of_jpeg_that_nobody_reads_are_not_kept(marker: int, folder: Pat
     report = outcome(source)
     assert {"image.coding"} <= rules(report) or rules(report) == {"input.corrupt"}
     assert report.status is not Status.UNCHANGED
+
+
+@pytest.mark.parametrize("end", [b"\xff\xe1", b"\xff\xfe\0\0", b"\xff\xe1\0"])
+def test_a_segment_that_breaks_off_behind_the_picture_is_no_fault_of_ours(
+    end: bytes, folder: Path
+) -> None:
+    data = stills.encoded(stills.picture(), "jpeg", comment=b"told")
+    source = folder / "open"
+    source.write_bytes(data[:-2] + b"\xff\xfe\0\4\xff\xd9" + end)
+    outcome(source, frame())
 
 
 def test_twelve_bits_of_jpeg_are_refused(folder: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageCms
 
-from preprocess import Fit, Intent, Role, colorimetry, icc
+from preprocess import Fit, Intent, Role, colorimetry, icc, tonemap
+from preprocess.plan import Colours
 from tests.images import colours, stills
 from tests.images.test_images import folder, frame, prepared, with_chunk
 
@@ -227,3 +228,40 @@ def test_one_clear_value_of_sixteen_bits_is_no_other(folder: Path) -> None:
     with Image.open(report.output) as result:
         found = [result.convert("L").getpixel((x, 320)) for x in (80, 560)]
     assert found == [255, 4]
+
+
+def in_hdr(path: Path, container: str, transfer: int) -> Path:
+    """The chart, said to be HDR in BT.2020."""
+    data = stills.encoded(chart(), container)
+    if container == "png":
+        path.write_bytes(with_chunk(data, b"cICP", bytes((9, transfer, 0, 1))))
+    else:
+        at = data.index(b"colrnclx") + 8
+        path.write_bytes(data[:at] + struct.pack(">HH", 9, transfer) + data[at + 4 :])
+    return path
+
+
+@pytest.mark.parametrize(("number", "transfer"), [(16, "smpte2084"), (18, "arib-std-b67")])
+@pytest.mark.parametrize("container", ["png", "avif", "heif"])
+def test_hdr_is_tone_mapped_as_in_clips(
+    container: str, number: int, transfer: str, folder: Path
+) -> None:
+    """Taken as sRGB it would come out washed out."""
+    source = in_hdr(folder / "hdr", container, number)
+    convert = tonemap.converter(Colours(primaries="bt2020", transfer=transfer))
+
+    def wanted(patch: tuple[int, ...]) -> colours.Triple:
+        red, green, blue = (255 * v for v in convert(*(value / 255 for value in patch[:3])))
+        return red, green, blue
+
+    # Codecs are exact to two or three steps, and a step of PQ is two of the result.
+    assert worst(source, wanted) <= (WORST if container == "png" else 2 * WORST)
+
+
+def test_hdr_is_told_once_and_never_kept(folder: Path) -> None:
+    report = prepared(in_hdr(folder / "hdr", "png", 16), Intent(role=Role.REFERENCE_IMAGE))
+
+    assert report.plan is not None
+    assert [(each.rule, each.measured, each.fix) for each in report.plan.reasons] == [
+        ("image.dynamic_range", "HDR (PQ)", "tone-mapped to SDR")
+    ]
