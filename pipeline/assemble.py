@@ -281,13 +281,15 @@ def _decided(
 
 async def assemble(
     planned: Planned,
-    store: Store,
+    store: Store | None,
     folder: Path,
     *,
     options: Options = _DEFAULT_OPTIONS,
     on_progress: OnAsset = _ignore,
 ) -> Assembled:
     """Prepare what was planned into *folder*, and store each as soon as it is ready.
+
+    *store* may be missing where nothing has to be stored.
 
     If one fails the rest stops; what was stored until then stays, under the name of its content.
 
@@ -318,7 +320,7 @@ class _Work:
     """From files to stored files."""
 
     planned: Planned
-    store: Store
+    store: Store | None
     folder: Path
     options: Options
     on_progress: OnAsset
@@ -375,6 +377,7 @@ class _Work:
             )
 
         self.on_progress(AssetProgress(field=name, step=Step.UPLOAD))
+        assert self.store is not None  # noqa: S101 - there is something to store
         stored = await self.store.put(prepared, on_progress=told)
         self.on_progress(AssetProgress(field=name, step=Step.UPLOAD, done=True))
         return stored

@@ -54,6 +54,15 @@ class State(StrEnum):
     FORGOTTEN = "forgotten"
 
 
+def key_reused(key: str) -> LedgerError:
+    """One key for two requests."""
+    msg = (
+        f"the key {key} stands for another request (of other media or parameters); choose another "
+        "key, or forget that one"
+    )
+    return LedgerError(ErrorCode.LEDGER_KEY_REUSED, msg)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One job."""
@@ -89,11 +98,7 @@ class Entry:
             LedgerError: it is another's.
         """
         if fingerprint != self.fingerprint:
-            msg = (
-                f"the key {self.key} stands for another request (of other media or parameters); "
-                "choose another key, or forget that one"
-            )
-            raise LedgerError(ErrorCode.LEDGER_KEY_REUSED, msg)
+            raise key_reused(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

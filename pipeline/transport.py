@@ -136,8 +136,14 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, url: str) -> AsyncIterator[httpx.Response]:
-        """Open *url*, which is not the provider's API: no key, no retry, no redirect."""
-        async with self._http.stream("GET", url, headers={"Accept": "*/*"}) as response:
+        """Open *url*, which is not the provider's API: no key, no retry, no redirect.
+
+        The deadline of the whole is the caller's; a pause within has that of a call.
+        """
+        pauses = httpx.Timeout(self._settings.call_deadline_s, connect=CONNECT_S)
+        async with self._http.stream(
+            "GET", url, headers={"Accept": "*/*"}, timeout=pauses
+        ) as response:
             yield response
 
     def _deadline_s(self, given_s: float | None) -> float:

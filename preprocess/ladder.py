@@ -47,7 +47,10 @@ _RATE_MARGIN = 0.9
 def until_verified(
     task: Task, taken: Intake, worker: Worker, path: Path
 ) -> tuple[Measured, tuple[Check, ...]]:
-    """Carry out the plan; what misses falls to the next costlier route, and says so."""
+    """Carry out the plan; what misses falls to the next costlier route, and says so.
+
+    An encode that misses is done once more with one thread.
+    """
     tries = 0
     while True:
         assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
@@ -61,10 +64,13 @@ def until_verified(
         if not missed:
             return measured, checks
         text = ", ".join(f"{check.name}: {check.measured}" for check in missed)
-        task.attempts.append(Attempt(route=task.plan.route.label, failed=text))
+        _note(task, text)
         if task.plan.route is Route.ENCODE:
             tries += 1
             if not _is_only_too_large(missed):
+                if task.threads > 1:
+                    task.single_threaded = True
+                    continue
                 raise not_as_planned(text)
             if tries >= _BYTE_CAP_TRIES:
                 raise InputRejected([_over_the_cap(measured, task.plan)])
@@ -95,7 +101,7 @@ def _attempt(
         plan=plan,
         opening=probed.opening,
         audio_offset_s=offset_s,
-        threads=task.options.thread_count,
+        threads=task.threads,
         path=str(path.absolute()),
     )
     with task.timed("execute"):
@@ -125,6 +131,29 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     assert isinstance(task.plan, ClipPlan)  # noqa: S101 - the caller has looked
     with task.timed("verify"):
         measured = _measured(task, worker, task.plan, taken.fd)
+    if objections := _undecoded(measured):
+        raise InputRejected(objections)
+
+
+def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
+    """Measure a clip that is not going to be changed, and decode all of it.
+
+    Raises:
+        InputRejected: it is none, or not all of it can be decoded.
+    """
+    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, sound=True, cap_s=_LONGEST_S)
+    try:
+        measured = _read_back(task, worker, request, taken.fd)
+    except OperationError as error:
+        text = f"it cannot be opened: {error.message}"
+        raise InputRejected([corrupt(text, None, None)]) from error
+    facts = replace(measured.facts, size_bytes=taken.identity[2])
+    if objections := [*input_objections(facts), *_undecoded(measured)]:
+        raise InputRejected(objections)
+    return facts
+
+
+def _undecoded(measured: Measured) -> list[Reason]:
     there, wanted = measured.decoded, measured.to_decode
     reasons = []
     if there < wanted:
@@ -134,30 +163,7 @@ def check_all_decodes(task: Task, taken: Intake, worker: Worker) -> None:
     if sound is not None and not sound.ok:
         text = f"{sound.measured} of the sound can be decoded"
         reasons.append(_damaged_sound(text, measured.sound_s, measured.sound_to_decode_s))
-    if reasons:
-        raise InputRejected(reasons)
-
-
-def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
-    """Measure a clip that is not going to be changed, and decode every picture of it.
-
-    Raises:
-        InputRejected: it is none, or not all of it can be decoded.
-    """
-    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, cap_s=_LONGEST_S, sound=True)
-    try:
-        measured = _read_back(task, worker, request, taken.fd)
-    except OperationError as error:
-        text = f"it cannot be opened: {error.message}"
-        raise InputRejected([corrupt(text, None, None)]) from error
-    facts = replace(measured.facts, size_bytes=taken.identity[2])
-    if objections := input_objections(facts):
-        raise InputRejected(objections)
-    if measured.decoded < measured.to_decode:
-        there, wanted = measured.decoded, measured.to_decode
-        text = f"{there} of {wanted} pictures can be decoded"
-        raise InputRejected([corrupt(text, there, wanted)])
-    return facts
+    return reasons
 
 
 def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured:
@@ -178,7 +184,7 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
 
 
 def _read_back(task: Task, worker: Worker, request: VerifyRequest, fd: int) -> Measured:
-    threads = task.options.thread_count
+    threads = task.threads
     answer = call(worker, "verify", request, fd, probe_budget(task), threads=threads)
     return loaded(worker, "verify", Measured, answer.get("measured"))
 
@@ -192,7 +198,7 @@ def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
 
 
 def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
-    threads = task.options.thread_count
+    threads = task.threads
     assert task.facts is not None  # noqa: S101 - planned from them
     video = task.facts.video
     pixels = video.coded.area if video else _FULL_HD
@@ -212,14 +218,23 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     )
 
 
+def _note(task: Task, failed: str) -> None:
+    assert task.plan is not None  # noqa: S101 - `until_verified` has looked
+    route = task.plan.route.label
+    task.attempts.append(Attempt(route=route, failed=failed, threads=task.threads))
+
+
 def _after_failure(task: Task, taken: Intake, worker: Worker, error: OperationError) -> None:
     """Choose what to try next, or raise what the failure means."""
     plan = task.plan
     assert plan is not None  # noqa: S101 - `until_verified` has looked
-    task.attempts.append(Attempt(route=plan.route.label, failed=f"{error.code}: {error.message}"))
+    _note(task, f"{error.code}: {error.message}")
     if error.code.startswith("sound_"):
         _after_sound_failure(task, taken, worker, error)
         _decide_again(task, plan.route)
+    elif plan.route is Route.ENCODE and task.threads > 1:
+        # Decoders' threads have their own faults (PyAV #1962, FFmpeg 7.1.0's HEVC); one has none.
+        task.single_threaded = True
     elif plan.route is Route.ENCODE:
         said = error.details
         reason = corrupt(error.message, said.get("readable"), said.get("expected"))

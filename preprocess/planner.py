@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     clock.cadence,
     clock.gaps,
     clock.time_stamps,
+    clock.end,
     clock.edit_list,
     picture.codec,
     sound.presence,

@@ -48,6 +48,8 @@ class Attempt:
 
     route: str
     failed: str
+    threads: int | None = None
+    """Of each stage; ``None`` where that makes no difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,7 +344,8 @@ def report_data(report: Report) -> dict[str, object]:
             for check in report.checks
         ],
         "attempts": [
-            {"route": attempt.route, "failed": attempt.failed} for attempt in report.attempts
+            {"route": attempt.route, "failed": attempt.failed, "threads": attempt.threads}
+            for attempt in report.attempts
         ],
         "private_metadata": list(report.facts.private_metadata) if report.facts else [],
         "timings_s": {name: round(value, 6) for name, value in report.timings_s.items()},

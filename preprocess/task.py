@@ -137,8 +137,15 @@ class Task:
     plan: Plan | None = None
     undecodable: tuple[int, ...] = ()
     """Sound tracks, by stream index, that turned out to give no sound."""
+    single_threaded: bool = False
+    """An encode with threads has failed."""
     attempts: list[Attempt] = field(default_factory=list)
     timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def threads(self) -> int:
+        """Threads for each decoder, filter graph and encoder."""
+        return 1 if self.single_threaded else self.options.thread_count
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -151,6 +152,30 @@ def clean_ends(pts: Sequence[int]) -> list[int]:
     earliest_after = list(accumulate(reversed(pts), min))[::-1]
     inner = [n for n in range(1, len(pts)) if latest_before[n - 1] < earliest_after[n]]
     return [*inner, len(pts)]
+
+
+def open_end(pts: Sequence[int]) -> int:
+    """How many of the last packets, in decode order, belong together with some that are missing.
+
+    A recording that was broken off ends with a picture stored early whose predecessors never came.
+    0 where nothing is missing, where pictures are not reordered, or where the rate is uneven
+    anyway.
+    """
+    inner = clean_ends(pts)[:-1]
+    if not inner or all(a < b for a, b in pairwise(pts)):
+        return 0
+    whole, last = pts[: inner[-1]], pts[inner[-1] :]
+    steps = [b - a for a, b in pairwise(sorted(whole)) if b > a]
+    if not steps or last[0] != max(last):
+        return 0
+    most = median_low(steps) * _UNEVEN
+    begins = [max(whole), *sorted(last)]
+    missing = any(b - a > most for a, b in pairwise(begins))
+    return len(last) if missing and max(steps) <= most else 0
+
+
+_UNEVEN = 1.5
+"""Steps longer than this many usual ones leave a picture out."""
 
 
 def seconds_text(value: Fraction | float) -> str:

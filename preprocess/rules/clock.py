@@ -8,7 +8,7 @@ from preprocess.facts import EditShape
 from preprocess.intent import Short, WindowKind
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
-from preprocess.timing import rate_text, seconds_text
+from preprocess.timing import open_end, rate_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -265,6 +265,24 @@ def _change_rate(case: Case, rate: Fraction, target: Fraction) -> Change:
         ),
         Route.REWRAP if copied else Route.ENCODE,
     )
+
+
+def end(case: Case) -> Iterable[Finding]:
+    """The last pictures have all come."""
+    table = case.video.table
+    left_out = open_end(table.pts) if table.at_end else 0
+    if left_out and max(table.pts[:-left_out]) in case.chosen.pts:
+        yield Change(
+            Reason(
+                rule="video.open_end",
+                measured=f"of the last pictures only {left_out} have come",
+                limit="all that belong together",
+                value=left_out,
+                unit="pictures",
+                fix="ended before them",
+            ),
+            Route.REWRAP,
+        )
 
 
 def edit_list(case: Case) -> Iterable[Finding]:

@@ -1,9 +1,9 @@
-"""What becomes of every corpus video under every option set; run as a script it writes the table.
+"""What becomes of every corpus file as a clip, under every option set; as a script, the table.
 
     python -m tests.corpus.outcomes FOLDER > tests/corpus/expected.tsv
 
-FOLDER holds the videos. Options whose plans are the same share one preparation: same plan, same
-bytes (see docs/architecture.md).
+FOLDER holds the folders `FOLDERS`. Options whose plans are the same share one preparation: same
+plan, same bytes (see docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fixtures import reading
 from preprocess import (
+    ClipPlan,
     InputRejected,
     Intent,
     Limits,
@@ -30,6 +31,7 @@ from preprocess import (
 )
 from tests import second_reader
 
+FOLDERS = ("audio", "hostile", "video")
 COLUMNS = ("file", "mode", "limits", "short", "status", "route", "rules")
 OPTIONS = tuple(
     itertools.product(
@@ -47,6 +49,11 @@ class Outcome:
 
     row: tuple[str, ...]
     objections: tuple[str, ...]
+
+
+def sources(corpus: Path) -> list[Path]:
+    """Every file that the table is about."""
+    return [path for name in FOLDERS for path in sorted((corpus / name).iterdir())]
 
 
 def outcomes(source: Path, folder: Path) -> list[Outcome]:
@@ -67,7 +74,7 @@ def outcomes(source: Path, folder: Path) -> list[Outcome]:
         rows.append(
             Outcome(
                 row=(
-                    source.name,
+                    f"{source.parent.name}/{source.name}",
                     mode.value,
                     limits.value,
                     short.value,
@@ -94,7 +101,9 @@ def _plan_key(source: Path, intent: Intent) -> object:
 
 
 def _objections(report: Report, limits: Limits) -> tuple[str, ...]:
-    if report.output is None or not reading.have_ffmpeg():
+    if not isinstance(report.plan, ClipPlan) or not reading.have_ffmpeg():
+        return ()  # of images there is a table of their own
+    if report.output is None:
         return ()
     return tuple(second_reader.accept_objections(report.output, PROFILE, limits.value))
 
@@ -102,7 +111,7 @@ def _objections(report: Report, limits: Limits) -> tuple[str, ...]:
 def main() -> None:
     """Print the table of a folder; objections go to stderr."""
     print("\t".join(COLUMNS))  # noqa: T201
-    for source in sorted(Path(sys.argv[1]).iterdir()):
+    for source in sources(Path(sys.argv[1])):
         with tempfile.TemporaryDirectory() as folder:
             for outcome in outcomes(source, Path(folder)):
                 print("\t".join(outcome.row), flush=True)  # noqa: T201

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.outcomes import COLUMNS, outcomes
+from tests.corpus.outcomes import COLUMNS, outcomes, sources
 
 HERE = Path(__file__).parent
 # The corpus is shared between projects and stands beside this one.
-CORPUS = Path(os.environ.get("CLIPREADY_CORPUS", HERE.parents[2] / "shared" / "corpus")) / "video"
+CORPUS = Path(os.environ.get("CLIPREADY_CORPUS", HERE.parents[2] / "shared" / "corpus"))
 
 
 def expected() -> dict[str, list[tuple[str, ...]]]:
@@ -40,7 +40,7 @@ def test_no_outcome_is_a_failure() -> None:
 
 @needs_corpus
 def test_the_table_covers_the_corpus() -> None:
-    assert set(EXPECTED) == {path.name for path in CORPUS.iterdir()}
+    assert set(EXPECTED) == {f"{path.parent.name}/{path.name}" for path in sources(CORPUS)}
 
 
 @needs_corpus

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.corpus.image_outcomes import COLUMNS, outcomes
-from tests.corpus.test_corpus import CORPUS as VIDEOS
+from tests.corpus.test_corpus import CORPUS as WHOLE
 from tests.corpus.test_corpus import HERE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CORPUS = VIDEOS.parent / "image"
+CORPUS = WHOLE / "image"
 
 
 def expected() -> dict[str, list[tuple[str, ...]]]:

@@ -14,6 +14,7 @@ from preprocess.timing import (
     deviation,
     divisor,
     find_cadence,
+    open_end,
     own_cadence,
     rate_text,
     repeats,
@@ -248,3 +249,20 @@ def test_times_and_rates_are_written_with_at_most_three_decimals() -> None:
     assert seconds_text(Fraction(1, 3)) == "0.333 s"
     assert rate_text(NTSC_30) == "29.97 fps"
     assert rate_text(Fraction(60)) == "60 fps"
+
+
+@pytest.mark.parametrize(
+    ("pts", "left_out"),
+    [
+        ([0, 3, 1, 2, 6, 4, 5], 0),
+        ([0, 3, 1, 2, 6, 4], 2),  # 5 never came
+        ([0, 3, 1, 2, 6], 1),
+        ([0, 1, 2, 3, 5], 0),  # nothing is reordered: a picture may last longer
+        ([0, 3, 1, 2, 7, 5, 6], 3),
+        ([0, 4, 1, 3, 8, 5, 7, 12, 9], 0),  # uneven anyway
+        ([0], 0),
+        ([], 0),
+    ],
+)
+def test_an_end_that_was_broken_off_is_seen(pts: list[int], left_out: int) -> None:
+    assert open_end(pts) == left_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from fixtures import reading
 from fixtures.boxes import top_level
-from preprocess import Intent, Mode, Status, VerifyLevel
+from preprocess import Intent, Mode, Options, Status, VerifyLevel
 from tests.faults.support import (
     DOORS,
     ENCODE,
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from tests.faults.support import Calls
 
     Copy = Callable[..., Path]
+
+
+ONE_THREAD = Options(threads=1)
+"""With more, an encode that fails is done again."""
 
 
 def flip_picture(path: Path) -> None:
@@ -215,9 +220,8 @@ def test_a_copy_that_went_wrong_is_made_again_at_more_cost(
     assert check in report.attempts[0].failed
     assert report.plan.route.label == "cut"
     assert all(found.ok for found in report.checks)
-    assert check_receipt(outcome)["attempts"] == [
-        {"route": "rewrap", "failed": report.attempts[0].failed}
-    ]
+    (told,) = check_receipt(outcome)["attempts"]
+    assert (told["route"], told["failed"]) == ("rewrap", report.attempts[0].failed)
     if reading.have_ffmpeg():
         assert reading.frame_hashes(report.output) == reading.frame_hashes(source)
 
@@ -249,7 +253,7 @@ def test_an_encode_that_went_wrong_is_no_result(
     source = clip(ENCODE)
     spoil(calls, mishap)
     with nothing_left(folder):
-        outcome = process(source)
+        outcome = process(source, options=ONE_THREAD)
     assert_failed(outcome, "verification", "the result is not what was planned", check or "")
     assert outcome.report is not None
     assert [attempt.route for attempt in outcome.report.attempts] == ["encode"]
@@ -263,7 +267,7 @@ def test_every_door_tells_of_a_failed_verification(
     source = clip(REWRAP)
     spoil(calls, cut_short)
     with nothing_left(folder):
-        outcome = DOORS[way](source)
+        outcome = DOORS[way](source, options=ONE_THREAD)
     assert_failed(outcome, "verification", "the result is not what was planned", "accepted: ")
     if outcome.report is not None:
         routes = [attempt.route for attempt in outcome.report.attempts]
@@ -367,9 +371,33 @@ def test_an_engine_that_gives_up_on_an_encode_blames_the_input(
 
     calls.before["execute"] = give_up
     with nothing_left(folder):
-        outcome = process(source)
+        outcome = process(source, options=Options(threads=2))
+    assert outcome.report is not None
+    assert [(a.route, a.threads) for a in outcome.report.attempts] == [("encode", 2), ("encode", 1)]
     assert_rejected(outcome, "input.corrupt", "30 of 36 pictures", "export or download")
     assert (outcome.reasons[0].value, outcome.reasons[0].limit_value) == (30, 36)
+
+
+def test_an_encode_that_fails_with_threads_is_done_again_with_one(
+    clip: Copy, folder: Path, calls: Calls
+) -> None:
+    from preprocess.worker.client import OperationError  # noqa: PLC0415 - nothing else needs it
+
+    source = clip(ENCODE)
+
+    def give_up(args: dict[str, Any]) -> None:
+        if args["request"]["threads"] > 1:
+            code = "source_damaged"
+            raise OperationError(code, "29 of 36 pictures", {"readable": 29, "expected": 36})
+
+    calls.before["execute"] = give_up
+    with only_new(folder, "encode.ready.mp4", "encode.ready.mp4.receipt.json"):
+        outcome = process(source, options=Options(threads=2))
+    assert outcome.status is Status.PREPARED, outcome.message
+    assert outcome.report is not None
+    assert [(a.route, a.threads) for a in outcome.report.attempts] == [("encode", 2)]
+    receipt = json.loads((folder / "encode.ready.mp4.receipt.json").read_bytes())
+    assert receipt["attempts"][0]["threads"] == 2
 
 
 def test_an_engine_that_breaks_is_ours_to_answer_for(
