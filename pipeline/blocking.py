@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import httpx
 
     from pipeline.client import OnEvent
+    from pipeline.draft import Draft
     from pipeline.fetch import Fetcher
     from pipeline.jobs import OnState
     from pipeline.ledger import Entry, Ledger
@@ -117,6 +118,30 @@ class SyncClient:
             on_event=on_event,
         )
         return SyncJob(self._portal, _called(self._portal, work))
+
+    def draft(
+        self,
+        request: GenerationRequest,
+        *,
+        key: str | None = None,
+        max_cost_usd: Usd | None = None,
+        intent: Intent | None = None,
+        options: Options = _DEFAULT_OPTIONS,
+        as_is: bool = False,
+        on_event: OnEvent = ignore_event,
+    ) -> Draft:
+        """See `Client.draft`."""
+        work = partial(
+            self._client.draft,
+            request,
+            key=key,
+            max_cost_usd=max_cost_usd,
+            intent=intent,
+            options=options,
+            as_is=as_is,
+            on_event=on_event,
+        )
+        return _called(self._portal, work)
 
     def resume(self, key: str, *, job_id: str | None = None) -> SyncJob:
         """See `Client.resume`."""

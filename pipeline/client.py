@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote as quoted
 
 from pipeline.assemble import AssetProgress, assemble, plan_media
-from pipeline.errors import ErrorCode, LedgerError
+from pipeline.draft import Draft, expected_urls
+from pipeline.errors import ErrorCode, LedgerError, PipelineError
 from pipeline.jobs import Job, Jobs
 from pipeline.ledger import Entry, Ledger, kept, key_reused
 from pipeline.price import Quote, check_cost, quote
@@ -21,7 +22,7 @@ from pipeline.transport import Transport
 from preprocess import Intent, Options, Profile, load_profile, profile_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     import httpx
@@ -119,8 +120,8 @@ class Client:
         *key* names the job; by default the request's content does. A key that was sent before
         gives the job of then, and nothing is sent. *max_cost_usd* refuses what may cost more.
         *intent* and *options* are those of `preprocess.prepare_file`; *as_is* passes public HTTPS
-        URLs on. *on_event* gets the progress of each medium, the price before anything is sent,
-        and the ledger's entry once the job is accepted.
+        URLs on. *on_event* gets the progress of each medium, the price before anything is prepared,
+        and the ledger's entry: before it is sent, with the key, and once the job is accepted.
 
         Raises:
             RequestRejected, CostTooHigh: nothing was sent.
@@ -132,7 +133,7 @@ class Client:
         resolved = resolve(request, _profile_of(request, intent))
         _ = self._settings.key  # before any work is done
         if key is not None and self._was_sent(key, resolved):
-            return await self._jobs.existing(key)
+            return await self._existing(key, on_event)
         with tempfile.TemporaryDirectory(prefix="clipready-") as folder:
             planned = await plan_media(
                 *(resolved, Path(folder)),
@@ -142,6 +143,9 @@ class Client:
                 as_is=as_is,
                 on_progress=on_event,
             )
+            key = key or job_key(resolved, planned.digests)
+            if self._was_sent(key, resolved):
+                return await self._existing(key, on_event)
             priced = quote(resolved, planned.input_s)
             on_event(priced)
             check_cost(priced, max_cost_usd)
@@ -150,9 +154,50 @@ class Client:
                 options=options,
                 on_progress=on_event,
             )
-        job = await self._post(resolved, assembled, key)
-        on_event(job.entry)
-        return job
+        return await self._post(resolved, assembled, key, on_event)
+
+    async def draft(
+        self,
+        request: GenerationRequest,
+        *,
+        key: str | None = None,
+        max_cost_usd: Usd | None = None,
+        intent: Intent | None = None,
+        options: Options = _DEFAULT_OPTIONS,
+        as_is: bool = False,
+        on_event: OnEvent = ignore_event,
+    ) -> Draft:
+        """What `submit` would send, and what it would cost. Media are looked at, no more.
+
+        Arguments are those of `submit`. Neither a key of the account nor a store is needed; what
+        `submit` would fail for without them is in ``missing``.
+
+        Raises:
+            RequestRejected, CostTooHigh, SourceError, PreparationFailed, LedgerError: as `submit`.
+        """
+        resolved = resolve(request, _profile_of(request, intent))
+        with tempfile.TemporaryDirectory(prefix="clipready-") as folder:
+            planned = await plan_media(
+                *(resolved, Path(folder)),
+                intent=intent,
+                options=options,
+                fetcher=self._fetcher,
+                as_is=as_is,
+                on_progress=on_event,
+            )
+        key = key or job_key(resolved, planned.digests)
+        was_sent = self._was_sent(key, resolved)
+        priced = quote(resolved, planned.input_s)
+        on_event(priced)
+        check_cost(priced, max_cost_usd)
+        return Draft(
+            key=key,
+            body=body(resolved, expected_urls(planned, self._settings.store)),
+            quote=priced,
+            plans=planned.plans,
+            missing=tuple(self._missing(planned)),
+            sent_before=self._ledger.get(key) if was_sent else None,
+        )
 
     async def resume(self, key: str, *, job_id: str | None = None) -> Job:
         """The job of *key*, to be waited for. Nothing is ever sent by this.
@@ -176,6 +221,22 @@ class Client:
         if not answer.is_success:
             raise refusal(answer, self._settings.key)
         return answer.data
+
+    async def _existing(self, key: str, on_event: OnEvent) -> Job:
+        job = await self._jobs.existing(key)
+        on_event(job.entry)
+        return job
+
+    def _missing(self, planned: Planned) -> Iterator[PipelineError]:
+        """Settings that `submit` would fail for."""
+        try:
+            _ = self._settings.key
+        except PipelineError as error:
+            yield error
+        try:
+            self._store_for(planned)
+        except PipelineError as error:
+            yield error
 
     def _was_sent(self, key: str, resolved: Resolved) -> bool:
         """Whether *key* was sent before, with these parameters and the same kinds of media.
@@ -201,16 +262,20 @@ class Client:
             return self._store
         return open_store(self._settings.store, transport=self._transport)
 
-    async def _post(self, resolved: Resolved, assembled: Assembled, key: str | None) -> Job:
-        fingerprint = job_key(resolved, assembled.digests)
+    async def _post(
+        self, resolved: Resolved, assembled: Assembled, key: str, on_event: OnEvent
+    ) -> Job:
         posted = body(resolved, assembled.urls)
         entry = self._ledger.intend(
-            key or fingerprint,
-            fingerprint=fingerprint,
+            key,
+            fingerprint=job_key(resolved, assembled.digests),
             request=posted,
             cost_usd=float(quote(resolved, assembled.input_s).max_usd),
         )
-        return await self._jobs.post(entry, posted)
+        on_event(entry)
+        job = await self._jobs.post(entry, posted)
+        on_event(job.entry)
+        return job
 
 
 def _profile_of(request: GenerationRequest, intent: Intent | None) -> Profile:
