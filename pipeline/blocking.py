@@ -6,6 +6,7 @@ The loop is the facade's own for its whole life, in a thread of its own. Callbac
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -184,13 +185,25 @@ class SyncJob:
 
 
 def _called(portal: BlockingPortal, work: Callable[[], Awaitable[T]]) -> T:
-    """What *work* returns. An interrupt of this thread cancels it."""
+    """What *work* returns. An interrupt of this thread cancels it, and waits for its end.
+
+    By then the ledger has what became of a request that was under way.
+    """
     _refuse_in_loop()
-    future = portal.start_task_soon(work)
+    ended = threading.Event()
+
+    async def watched() -> T:
+        try:
+            return await work()
+        finally:
+            ended.set()
+
+    future = portal.start_task_soon(watched)
     try:
         return future.result()
     except BaseException:
         future.cancel()
+        ended.wait()
         raise
 
 

@@ -125,7 +125,7 @@ def next_step(entry: Entry) -> str | None:
     """What to do about a job in its state; ``None``: nothing is left to do."""
     key = shown_key(entry)
     if entry.may_be_sent:
-        return "it was not sent, nothing was billed: submit it again"
+        return "no job was made of it, nothing was billed: submit it again"
     match entry.state:
         case State.ACCEPTED | State.DONE:
             return f"it goes on at the provider, and is paid for: clipready jobs resume {key}"

@@ -69,7 +69,7 @@ class PeopleVoice:
     def ended(self, ended: Ended) -> None:
         """Print the clip, or why there is none."""
         if ended.trouble is not None:
-            self._trouble("submit", ended.trouble, ended.entry)
+            self._trouble(ended.trouble, ended.entry)
         elif ended.entry is not None:
             rows = _clip_rows(ended.clip) if ended.clip else []
             show(self._out, views.rows(rows + _entry_rows(ended.entry)))
@@ -119,17 +119,19 @@ class PeopleVoice:
         """Print every difference."""
         for each in differences:
             show(self._out, Text(clean(each.sentence())))
-        count = f"{len(differences)} differences" if differences else "no difference"
-        name = f"{profile.model} at {profile.provider}"
-        show(self._error, Text(f"{profile.name}: {count} to what is said of {name}", style="dim"))
+        count = {0: "no difference", 1: "1 difference"}.get(
+            len(differences), f"{len(differences)} differences"
+        )
+        said = f"what {profile.provider} says of {profile.model}"
+        show(self._error, Text(f"{profile.name}: {count} to {said}", style="dim"))
 
-    def troubled(self, kind: str, trouble: Trouble) -> None:
+    def troubled(self, kind: str, trouble: Trouble) -> None:  # noqa: ARG002 - people know what they asked for
         """Print what is wrong."""
-        self._trouble(kind, trouble, None)
+        self._trouble(trouble, None)
 
-    def _trouble(self, name: str, trouble: Trouble, entry: Entry | None) -> None:
+    def _trouble(self, trouble: Trouble, entry: Entry | None) -> None:
         style = _STYLES.get(trouble.status, "")
-        parts: list[RenderableType] = [views.headline(name, trouble.status.value, style)]
+        parts: list[RenderableType] = [Text(trouble.status.value, style=style)]
         rows: Rows = []
         if trouble.reasons:
             parts.append(views.indented(views.reason_rows(trouble.reasons)))
@@ -214,6 +216,11 @@ def _totals(totals: Mapping[State, Total]) -> Iterator[str]:
     for state, total in totals.items():
         jobs = "1 job" if total.jobs == 1 else f"{total.jobs} jobs"
         yield f"{state.value}: {jobs}, at most ${total.cost_usd:.2f}"
+
+
+def _value(value: object) -> str:
+    """A parameter as it was sent."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _near(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -24,6 +25,7 @@ _INSTANT = frozenset({Step.PRICE})
 """Steps that take no time to speak of."""
 _PER_SECOND = 8
 _BAR_CELLS = 16
+_ROOM_FOR_KEYS = 4
 
 
 class _Row:
@@ -99,7 +101,8 @@ class Stages:
             line = row.line
             taken = Text(row.taken(now), style="dim" if line.done else "", justify="right")
             table.add_row(self._mark(row), _name(line), taken, _shown(line))
-        return table
+        # A whole line of blanks at the end, and ``^C`` would start a new one.
+        return Constrain(table, self._where.width - _ROOM_FOR_KEYS)
 
     def _mark(self, row: _Row) -> RenderableType:
         if row.line.done:
