@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,10 +26,12 @@ from pipeline import (
     ErrorCode,
     GenerationRequest,
     Job,
+    Ledger,
     LedgerError,
     Quote,
     RequestRejected,
     Settings,
+    State,
     StoreError,
     SyncClient,
     SyncJob,
@@ -318,6 +323,31 @@ def test_the_sync_face_refuses_to_block_a_loop(tmp_path: Path, server: Server) -
 
     with pytest.raises(RuntimeError, match="use Client"):
         asyncio.run(wrong())
+
+
+def test_an_interrupt_ends_the_sync_face_and_the_ledger_says_that_nobody_knows(
+    tmp_path: Path, server: Server
+) -> None:
+    """Ctrl-C reaches the caller's thread, not that of the loop."""
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        server.accept(request)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    connection = httpx.MockTransport(hang)
+    began = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        SyncClient(settings(tmp_path), connection=connection, pace=Time().pace()) as client,
+    ):
+        client.submit(SNOW, key="one")
+
+    assert time.monotonic() - began < 30
+    ledger = Ledger(tmp_path)
+    assert ledger.get("one").state is State.UNKNOWN
+    ledger.close()
 
 
 def test_no_face_shows_the_key(tmp_path: Path, server: Server) -> None:
