@@ -174,7 +174,7 @@ class Client:
         """
         answer = await self._transport.get(f"/v1/models/{quoted(model, safe='')}")
         if not answer.is_success:
-            raise refusal(answer, self._settings.key)
+            raise refusal(answer)
         return answer.data
 
     def _was_sent(self, key: str, resolved: Resolved) -> bool:
