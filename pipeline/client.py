@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from pipeline.assemble import Assembled, Planned
+    from pipeline.assemble import Planned
     from pipeline.fetch import Fetcher
     from pipeline.pace import Pace
     from pipeline.price import Usd
@@ -142,6 +142,11 @@ class Client:
                 as_is=as_is,
                 on_progress=on_event,
             )
+            fingerprint = job_key(resolved, planned.digests)
+            name = key or fingerprint
+            if (entry := self._ledger.find(name)) is not None and not entry.may_be_sent:
+                entry.check_is(fingerprint)
+                return await self._jobs.existing(name)
             priced = quote(resolved, planned.input_s)
             on_event(priced)
             check_cost(priced, max_cost_usd)
@@ -150,7 +155,12 @@ class Client:
                 options=options,
                 on_progress=on_event,
             )
-        job = await self._post(resolved, assembled, key)
+        posted = body(resolved, assembled.urls)
+        cost_usd = float(quote(resolved, assembled.input_s).max_usd)
+        entry = self._ledger.intend(
+            name, fingerprint=fingerprint, request=posted, cost_usd=cost_usd
+        )
+        job = await self._jobs.post(entry, posted)
         on_event(job.entry)
         return job
 
@@ -200,17 +210,6 @@ class Client:
         if self._store is not None or not planned.files:
             return self._store
         return open_store(self._settings.store, transport=self._transport)
-
-    async def _post(self, resolved: Resolved, assembled: Assembled, key: str | None) -> Job:
-        fingerprint = job_key(resolved, assembled.digests)
-        posted = body(resolved, assembled.urls)
-        entry = self._ledger.intend(
-            key or fingerprint,
-            fingerprint=fingerprint,
-            request=posted,
-            cost_usd=float(quote(resolved, assembled.input_s).max_usd),
-        )
-        return await self._jobs.post(entry, posted)
 
 
 def _profile_of(request: GenerationRequest, intent: Intent | None) -> Profile:

@@ -172,6 +172,20 @@ def test_the_same_content_is_the_same_job_and_other_content_another(
     assert len(server.jobs) == 2
 
 
+def test_a_clip_that_has_to_be_encoded_is_not_even_encoded_a_second_time(
+    caller: Caller, server: Server, tmp_path: Path
+) -> None:
+    """Encoded by several threads it is not the same to the byte; the job is the same even so."""
+    small = make_clip(
+        ClipSpec(name="small", frames=60, width=320, height=240, sound=None), tmp_path / "small.mp4"
+    )
+    request = GenerationRequest(prompt="snow", video=small)
+    keys = {caller.generate(request, tmp_path).key for _ in range(2)}
+
+    assert len(keys) == len(server.jobs) == 1
+    assert len(caller.given["store"].put_there) == 1
+
+
 def test_another_key_is_another_job_of_the_same_content(
     caller: Caller, server: Server, tmp_path: Path
 ) -> None:
