@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from pipeline.assemble import Assembled, Planned
+    from pipeline.assemble import Planned
     from pipeline.fetch import Fetcher
     from pipeline.pace import Pace
     from pipeline.price import Usd
@@ -143,9 +143,10 @@ class Client:
                 as_is=as_is,
                 on_progress=on_event,
             )
-            key = key or job_key(resolved, planned.digests)
-            if self._was_sent(key, resolved):
-                return await self._existing(key, on_event)
+            fingerprint = job_key(resolved, planned.digests)
+            name = key or fingerprint
+            if self._sent_before(name, fingerprint) is not None:
+                return await self._existing(name, on_event)
             priced = quote(resolved, planned.input_s)
             on_event(priced)
             check_cost(priced, max_cost_usd)
@@ -154,7 +155,15 @@ class Client:
                 options=options,
                 on_progress=on_event,
             )
-        return await self._post(resolved, assembled, key, on_event)
+        posted = body(resolved, assembled.urls)
+        cost_usd = float(quote(resolved, assembled.input_s).max_usd)
+        entry = self._ledger.intend(
+            name, fingerprint=fingerprint, request=posted, cost_usd=cost_usd
+        )
+        on_event(entry)
+        job = await self._jobs.post(entry, posted)
+        on_event(job.entry)
+        return job
 
     async def draft(
         self,
@@ -176,6 +185,8 @@ class Client:
             RequestRejected, CostTooHigh, SourceError, PreparationFailed, LedgerError: as `submit`.
         """
         resolved = resolve(request, _profile_of(request, intent))
+        if key is not None:
+            self._was_sent(key, resolved)  # raises where it cannot be the key of this
         with tempfile.TemporaryDirectory(prefix="clipready-") as folder:
             planned = await plan_media(
                 *(resolved, Path(folder)),
@@ -185,18 +196,18 @@ class Client:
                 as_is=as_is,
                 on_progress=on_event,
             )
-        key = key or job_key(resolved, planned.digests)
-        was_sent = self._was_sent(key, resolved)
+        fingerprint = job_key(resolved, planned.digests)
+        name = key or fingerprint
         priced = quote(resolved, planned.input_s)
         on_event(priced)
         check_cost(priced, max_cost_usd)
         return Draft(
-            key=key,
+            key=name,
             body=body(resolved, expected_urls(planned, self._settings.store)),
             quote=priced,
             plans=planned.plans,
             missing=tuple(self._missing(planned)),
-            sent_before=self._ledger.get(key) if was_sent else None,
+            sent_before=self._sent_before(name, fingerprint),
         )
 
     async def resume(self, key: str, *, job_id: str | None = None) -> Job:
@@ -219,8 +230,20 @@ class Client:
         """
         answer = await self._transport.get(f"/v1/models/{quoted(model, safe='')}")
         if not answer.is_success:
-            raise refusal(answer, self._settings.key)
+            raise refusal(answer)
         return answer.data
+
+    def _sent_before(self, key: str, fingerprint: str) -> Entry | None:
+        """The job of *key*, if there is one already.
+
+        Raises:
+            LedgerError: it is one of other content.
+        """
+        entry = self._ledger.find(key)
+        if entry is None or entry.may_be_sent:
+            return None
+        entry.check_is(fingerprint)
+        return entry
 
     async def _existing(self, key: str, on_event: OnEvent) -> Job:
         job = await self._jobs.existing(key)
@@ -261,21 +284,6 @@ class Client:
         if self._store is not None or not planned.files:
             return self._store
         return open_store(self._settings.store, transport=self._transport)
-
-    async def _post(
-        self, resolved: Resolved, assembled: Assembled, key: str, on_event: OnEvent
-    ) -> Job:
-        posted = body(resolved, assembled.urls)
-        entry = self._ledger.intend(
-            key,
-            fingerprint=job_key(resolved, assembled.digests),
-            request=posted,
-            cost_usd=float(quote(resolved, assembled.input_s).max_usd),
-        )
-        on_event(entry)
-        job = await self._jobs.post(entry, posted)
-        on_event(job.entry)
-        return job
 
 
 def _profile_of(request: GenerationRequest, intent: Intent | None) -> Profile:
