@@ -492,3 +492,44 @@ def test_help_and_local_commands_load_no_network(environment: dict[str, str]) ->
             check=True,
         )
         assert done.stderr.splitlines()[-1] == "", words
+
+
+# --- the documents -------------------------------------------------------------------------------
+
+
+def keys_of(value: object) -> Iterator[str]:
+    """Every key of the contract in a JSON value; what names parameters or states is none."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in {"body", "request", "totals", "media", "output_facts"}:
+                yield from keys_of(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)
+
+
+def test_every_object_and_key_is_documented(run: Callable[..., Ran], original: Path) -> None:
+    records = [
+        each
+        for words in (
+            (*PROMPT, "--video", original, "--dry-run"),
+            (*PROMPT, "--video", original, "--key", "mine"),
+            ("submit", "--prompt", "x", "--mode", "foo"),
+            ("jobs",),
+            ("jobs", "show", "mine"),
+            ("jobs", "show", "other"),
+            ("profiles", "refresh"),
+        )
+        for each in run(*words, "--json").records
+    ]
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Submissions\n")[2].partition("\n## `reasons`\n")[0]
+    elsewhere = {"type", "schema", "code", "message", "detail"}
+    reason = {"rule", "measured", "limit", "value", "limit_value", "unit", "fix"}
+
+    met = {key for each in records for key in keys_of(each)}
+    assert {key for key in met - elsewhere - reason if f"`{key}`" not in section} == set()
+    kinds = {each["type"] for each in records}
+    assert kinds == {"step", "draft", "submission", "job", "jobs", "comparison"}
+    assert {kind for kind in kinds if f"`{kind}`" not in section} == set()

@@ -204,7 +204,7 @@ def _what(entry: Entry) -> Text:
     prompt = shorten(str(entry.request.get("prompt", "")), _PROMPT_CHARACTERS)
     text = Text(clean(f"{entry.request.get('mode', '')}: {prompt}"))
     if entry.output is not None:
-        text.append(f"\n→ {_near(Path(entry.output))}", style="dim")
+        text.append(f"\n{_near(Path(entry.output))}", style="dim")
     elif entry.error is not None:
         text.append(f"\n{clean(entry.error.code)}", style="dim")
     return text
