@@ -131,9 +131,9 @@ def next_step(entry: Entry) -> str | None:
             return f"it goes on at the provider, and is paid for: clipready jobs resume {key}"
         case State.SENT | State.UNKNOWN:
             return (
-                "it may have been billed, and is not sent again by itself. Look at the provider's "
-                f"list of jobs: if it is there, clipready jobs resume {key} --job-id ID; if not, "
-                f"clipready jobs forget {key}, and submit it again"
+                "it may have been billed. If the provider's list of jobs has it, "
+                f"clipready jobs resume {key} --job-id ID; "
+                f"if not, clipready jobs forget {key}, and submit it again"
             )
         case State.FAILED:
             return f"to send the same again: clipready jobs forget {key}, and submit it again"
