@@ -94,7 +94,7 @@ def test_a_clip_that_was_here_is_not_downloaded() -> None:
     assert lines == []
 
 
-QUOTE = Quote(usd_per_s=Fraction(1, 10), min_output_s=4, max_output_s=4, max_input_s=Fraction(0))
+QUOTE = Quote(usd_per_s=Fraction(1, 10), min_output_s=4, max_output_s=4, max_input_s=Fraction(2))
 
 
 def shown(*, terminal: bool) -> str:
@@ -117,7 +117,7 @@ def shown(*, terminal: bool) -> str:
 
 def test_off_a_terminal_each_step_is_a_line_when_it_is_over() -> None:
     assert shown(terminal=False).splitlines() == [
-        "price: $0.40: 4 s at $0.100 a second",
+        f"price: {QUOTE.sentence()}",
         "upload video: 0 bytes of 1.0 MB, 3.0 s",
         r"wait: proc\x1bessing",
     ]
@@ -126,6 +126,12 @@ def test_off_a_terminal_each_step_is_a_line_when_it_is_over() -> None:
 def test_on_a_terminal_all_steps_stay_with_their_times() -> None:
     last = shown(terminal=True).rpartition("✓  price")[2].splitlines()
 
-    assert "✓  upload video  3.0 s  0 bytes of 1.0 MB" in last[1]
-    assert r"·  wait           1:02  proc\x1bessing ━━━━━━━━━━━━━━━━ 25%" in last[2]
-    assert max(len(line.rstrip("\n")) for line in last[1:3]) < 80
+    assert "✓  upload video  3.0 s  0 bytes of 1.0 MB" in last[2]
+    assert r"·  wait           1:02  proc\x1bessing ━━━━━━━━━━━━━━━━ 25%" in last[3]
+
+
+def test_the_last_line_leaves_room_for_what_the_terminal_echoes() -> None:
+    """``^C`` at the right edge would start a new line, and the display then be drawn twice."""
+    last = shown(terminal=True).rpartition("✓  price")[2].splitlines()
+
+    assert len(last[3].removesuffix("\x1b[?25h")) <= 78
