@@ -122,21 +122,26 @@ def shown_key(entry: Entry) -> str:
 
 
 def next_step(entry: Entry) -> str | None:
-    """What to do about a job in its state; ``None``: nothing is left to do."""
+    """What to do about a job in its state, commands on lines of their own; ``None``: nothing."""
     key = shown_key(entry)
+    forget = f"  clipready jobs forget {key}"
     if entry.may_be_sent:
-        return "no job was made of it, nothing was billed: submit it again"
+        return "no job was made of it, nothing was billed; submit it again"
     match entry.state:
         case State.ACCEPTED | State.DONE:
-            return f"it goes on at the provider, and is paid for: clipready jobs resume {key}"
+            return (
+                "it goes on at the provider, and is paid for; to bring the clip\n"
+                f"  clipready jobs resume {key}"
+            )
         case State.SENT | State.UNKNOWN:
             return (
-                "it may have been billed. If the provider's list of jobs has it, "
-                f"clipready jobs resume {key} --job-id ID; "
-                f"if not, clipready jobs forget {key}, and submit it again"
+                "it may have been billed. If the provider's own list of jobs has it\n"
+                f"  clipready jobs resume {key} --job-id ID\n"
+                "and if it has not, before you submit it again\n"
+                f"{forget}"
             )
         case State.FAILED:
-            return f"to send the same again: clipready jobs forget {key}, and submit it again"
+            return f"before you submit the same again\n{forget}"
         case _:
             return None
 

@@ -78,7 +78,7 @@ class PeopleVoice:
 
     def left(self, entry: Entry) -> None:
         """Print how the job goes on."""
-        show(self._error, Text(clean(left_text(entry))))
+        show(self._error, Text(clean_lines(left_text(entry))))
 
     def listed(self, found: Listing) -> None:
         """Print a row for each job, then the totals."""
