@@ -134,7 +134,7 @@ def test_a_prompt_becomes_a_clip(caller: Caller, server: Server, tmp_path: Path)
 
     assert clip.path.read_bytes() == server.clip
     assert [body["mode"] for body in server.jobs.values()] == ["t2v"]
-    assert [type(each).__name__ for each in told] == ["Quote", "Entry"]
+    assert [type(each).__name__ for each in told] == ["Quote", "Entry", "Entry"]
     assert clip.cost_usd == pytest.approx(0.60)
     assert clip.path.name == f"clip-{clip.key[:16]}.mp4"
 
