@@ -20,6 +20,7 @@ from av.stream import Stream
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
+from preprocess.filtergraph import skips_deblocking
 from preprocess.job import Animation, Opening, Outcome
 from preprocess.native import demuxed, open_input, picture_decoder, seek_before, video_stream
 from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
@@ -35,9 +36,6 @@ _DECODED_AHEAD = 3
 """Full-size pictures waiting for the filter: 12 MB each at 4K."""
 _FILTERED_AHEAD = 6
 _BT709, _LIMITED = 1, 1  # ITU-T H.273 code points as FFmpeg numbers them
-_SKIP_DEBLOCKING_FROM = 2.0
-"""Where the picture shrinks this much, the decoder's deblocking is averaged away: 20-28 % of 4K
-decoding for at most 0.5 VMAF at a reduction of 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +216,7 @@ class _Reader:
         encoding = plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
         self._decoder = picture_decoder(stream, threads, alpha=encoding.flatten)
-        if filters.reduction(encoding) >= _SKIP_DEBLOCKING_FROM:
+        if skips_deblocking(encoding):
             self._decoder.options = {**self._decoder.options, "skip_loop_filter": "all"}
 
     def run(self, decoded: _Pipe, filtered: _Pipe) -> None:
