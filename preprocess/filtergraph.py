@@ -161,6 +161,11 @@ class Step:
     outputs: tuple[str, ...]
     """Labels; none: there is one, for the next step."""
 
+    @classmethod
+    def plain(cls, name: str, arguments: str = "") -> Step:
+        """A filter between the one before and the one after."""
+        return cls(name=name, arguments=arguments, inputs=(), outputs=())
+
 
 _STEP = re.compile(r"((?:\[\w+\])*)([^\[\]=]+)=?([^\[\]]*)((?:\[\w+\])*)")
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from preprocess import publish
 from preprocess.errors import InputRejected
 from preprocess.intent import VerifyLevel
-from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
+from preprocess.job import ExecuteRequest, External, Measured, Outcome, VerifyRequest
 from preprocess.plan import AudioAction, ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
-from preprocess.report import Attempt
+from preprocess.report import Attempt, EngineRun
 from preprocess.rules.file import input_objections
+from preprocess.second_engine import UNBOUNDED, audio_offset_s, external_for
 from preprocess.task import (
     GIB,
     MIB,
@@ -96,24 +97,28 @@ def _attempt(
     assert isinstance(plan, ClipPlan)  # noqa: S101 - `until_verified` has looked
     assert probed is not None  # noqa: S101 - a plan needs a probe
     assert probed.opening is not None  # noqa: S101 - what cannot be opened is rejected
-    offset_s = probed.facts.audio.offset_s if probed.facts.audio else Fraction(0)
-    request = ExecuteRequest(
-        plan=plan,
-        opening=probed.opening,
-        audio_offset_s=offset_s,
-        threads=task.threads,
-        path=str(path.absolute()),
-    )
     with task.timed("execute"):
+        request = ExecuteRequest(
+            plan=plan,
+            opening=probed.opening,
+            audio_offset_s=audio_offset_s(probed.facts),
+            threads=task.threads,
+            path=str(path.absolute()),
+            external=external_for(task, worker),
+        )
         answer = call(
             worker,
             "execute",
             request,
             taken.fd,
-            _execute_budget(task, plan),
+            _execute_budget(task, plan, request.external),
             lambda fraction: task.tell(Stage.EXECUTE, fraction),
         )
         outcome = loaded(worker, "execute", Outcome, answer.get("outcome"))
+    used = request.external
+    task.engine = used and EngineRun(
+        binary=used.binary, encoder=used.encoder, command=outcome.command
+    )
     task.tell(Stage.VERIFY, 0)
     with task.timed("verify"):
         measured = _measure(task, worker, plan, path)
@@ -197,7 +202,7 @@ def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
     return (Check(name="accepted", ok=route == "keep", measured=reasons or route),)
 
 
-def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
+def _execute_budget(task: Task, plan: ClipPlan, external: External | None) -> Budget:
     threads = task.threads
     assert task.facts is not None  # noqa: S101 - planned from them
     video = task.facts.video
@@ -210,10 +215,13 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     wall_s = task.remaining_s(wall_s)
     # Decoders hold up to sixteen pictures and one more for each thread; 8K HEVC needs them all.
     pictures = 24 + 2 * threads
+    memory_bytes = 2 * GIB + 256 * MIB * threads + pictures * pixels * 3
+    if external is not None and external.encoder.in_hardware:
+        memory_bytes = UNBOUNDED
     return Budget(
         deadline_s=wall_s,
         cpu_s=int(wall_s * max(1, threads)) + 1,
-        memory_bytes=2 * GIB + 256 * MIB * threads + pictures * pixels * 3,
+        memory_bytes=memory_bytes,
         output_bytes=2 * plan.expected.max_bytes + 16 * MIB,
     )
 

@@ -94,7 +94,7 @@ def _retime(packet: Packet[Stream], clock: int) -> int:
     return packet.pts + packet.duration
 
 
-_SEEK_MARGINS_S = (2, 10, None)
+_SEEK_MARGINS_S = (2, 10)
 """Sound of a moment can be stored earlier than its picture, and MPEG-TS seeks by guessing: land
 this long before, then further, then at the beginning."""
 
@@ -110,22 +110,30 @@ def seek_before(
 
     *lead_s*: sound is wanted from this long before.
     """
+    point = seek_point(container, stream, pts, demuxer, lead_s=lead_s)
+    if point is None:
+        container.seek(0, backward=True)
+    else:
+        container.seek(point, stream=stream, backward=True)
+
+
+def seek_point(
+    container: InputContainer, stream: Stream, pts: int, demuxer: str, *, lead_s: Fraction
+) -> int | None:
+    """What to seek for, in ticks, so as to land as `seek_before` says; ``None``: the beginning.
+
+    The container is somewhere else afterwards.
+    """
     if demuxer == "mov":
         near = pts - int(_FAR_S / tick_s(stream))
         early = pts - int(lead_s / tick_s(stream)) - 1 if lead_s else pts
-        if early != pts and _lands_between(container, stream, early, (near, pts)):
-            container.seek(early, stream=stream, backward=True)
-        else:
-            container.seek(pts, stream=stream, backward=True)
-        return
+        lands = early != pts and _lands_between(container, stream, early, (near, pts))
+        return early if lands else pts
     for margin in _SEEK_MARGINS_S:
-        ticks = None if margin is None else pts - int(margin / tick_s(stream))
-        if ticks is None:
-            container.seek(0, backward=True)
-            return
+        ticks = pts - int(margin / tick_s(stream))
         if _lands_between(container, stream, ticks, (None, pts)):
-            container.seek(ticks, stream=stream, backward=True)
-            return
+            return ticks
+    return None
 
 
 def _lands_between(

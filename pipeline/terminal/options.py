@@ -14,6 +14,8 @@ import typer
 from pipeline.terminal.text import clean
 from preprocess import (
     AudioChoice,
+    Encoder,
+    Engine,
     Fit,
     Gravity,
     Intent,
@@ -34,13 +36,6 @@ T = TypeVar("T", bound="Telling")
 _DEFAULT = Intent()
 _MAX_DEADLINE_S = 7 * 86_400
 _MAX_THREADS = 128
-
-
-class Engine(StrEnum):
-    """What executes a plan."""
-
-    AV = "av"
-    """FFmpeg's libraries, as PyAV carries them."""
 
 
 # --- values that are more than a word ------------------------------------------------------------
@@ -198,7 +193,21 @@ class Asked(Telling):
         ),
     ] = _DEFAULT.short
     audio: Annotated[AudioChoice, typer.Option(help="Whether sound stays.")] = _DEFAULT.audio
-    engine: Annotated[Engine, typer.Option(help="What executes the plan.")] = Engine.AV
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What encodes clips: FFmpeg's libraries, which come along, or an ffmpeg program "
+            "(CLIPREADY_FFMPEG, else the one on the path, else imageio-ffmpeg's).",
+        ),
+    ] = Engine.AV
+    encoder: Annotated[
+        Encoder | None,
+        typer.Option(
+            metavar="ENCODER",
+            help=f"Of --engine ffmpeg: {_listed(Encoder)}. Tried on a few pictures first.",
+            show_default="libx264",
+        ),
+    ] = None
     verify: Annotated[
         VerifyLevel,
         typer.Option(
