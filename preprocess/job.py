@@ -139,6 +139,8 @@ class VerifyRequest:
     level: VerifyLevel
     copied: bool
     """Digests are wanted; else first and last GOP are decoded."""
+    sound_copied: bool
+    """Digests of the sound are wanted."""
     sound: bool
     """All of the sound is decoded: it was made anew, or everything is to be verified."""
     cap_s: Fraction

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from preprocess import publish
 from preprocess.errors import InputRejected
 from preprocess.intent import VerifyLevel
-from preprocess.job import ExecuteRequest, External, Measured, Outcome, VerifyRequest
+from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
 from preprocess.plan import AudioAction, ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
 from preprocess.report import Attempt, EngineRun
@@ -111,14 +111,13 @@ def _attempt(
             "execute",
             request,
             taken.fd,
-            _execute_budget(task, plan, request.external),
+            _execute_budget(task, plan),
             lambda fraction: task.tell(Stage.EXECUTE, fraction),
         )
         outcome = loaded(worker, "execute", Outcome, answer.get("outcome"))
-    used = request.external
-    task.engine = used and EngineRun(
-        binary=used.binary, encoder=used.encoder, command=outcome.command
-    )
+    if request.external is not None:
+        binary, encoder = request.external.binary, request.external.encoder
+        task.engine = EngineRun(binary=binary, encoder=encoder, command=outcome.command)
     task.tell(Stage.VERIFY, 0)
     with task.timed("verify"):
         measured = _measure(task, worker, plan, path)
@@ -146,7 +145,9 @@ def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
     Raises:
         InputRejected: it is none, or not all of it can be decoded.
     """
-    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, sound=True, cap_s=_LONGEST_S)
+    request = VerifyRequest(
+        level=VerifyLevel.FULL, copied=False, sound_copied=False, sound=True, cap_s=_LONGEST_S
+    )
     try:
         measured = _read_back(task, worker, request, taken.fd)
     except OperationError as error:
@@ -182,6 +183,7 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
     request = VerifyRequest(
         level=task.intent.verify,
         copied=plan.route is not Route.ENCODE,
+        sound_copied=plan.audio.action is AudioAction.COPY,
         sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
@@ -202,7 +204,7 @@ def _accepted(task: Task, measured: Measured) -> tuple[Check, ...]:
     return (Check(name="accepted", ok=route == "keep", measured=reasons or route),)
 
 
-def _execute_budget(task: Task, plan: ClipPlan, external: External | None) -> Budget:
+def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     threads = task.threads
     assert task.facts is not None  # noqa: S101 - planned from them
     video = task.facts.video
@@ -216,7 +218,7 @@ def _execute_budget(task: Task, plan: ClipPlan, external: External | None) -> Bu
     # Decoders hold up to sixteen pictures and one more for each thread; 8K HEVC needs them all.
     pictures = 24 + 2 * threads
     memory_bytes = 2 * GIB + 256 * MIB * threads + pictures * pixels * 3
-    if external is not None and external.encoder.in_hardware:
+    if task.options.encoder is not None and task.options.encoder.in_hardware:
         memory_bytes = UNBOUNDED
     return Budget(
         deadline_s=wall_s,

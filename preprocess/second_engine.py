@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preprocess import command, wire
+from preprocess import command
 from preprocess.binary import Binary, Encoder, Engine
 from preprocess.errors import FailureCode, PreparationFailed
 from preprocess.job import Animation, ExecuteRequest, External, Opening, TrialRequest
@@ -54,7 +54,8 @@ def external_for(task: Task, worker: Worker) -> External | None:
     encoder = task.options.encoder or Encoder.X264
     external = External(binary=binary, encoder=encoder, source=source)
     if lacks := command.missing(plan, source, binary, encoder):
-        raise _unfit(f"{binary.path} ({binary.version}) is not enough: {', '.join(lacks)}")
+        why = f"{binary.path} ({binary.version}) is not enough: {', '.join(lacks)}"
+        raise _unfit(why)
     if encoder is not Encoder.X264:
         _prove(task, worker, identity, external)
     return external
@@ -128,11 +129,12 @@ def _source(task: Task, plan: ClipPlan) -> command.Source:
     facts, opening = task.probed.facts, task.probed.opening
     assert facts.video is not None  # noqa: S101 - as above
     if isinstance(opening, Animation):
-        name = facts.description
-        raise _unfit(f"{name} is decoded by Pillow, with its times from the headers")
+        why = f"a {facts.description} is decoded by Pillow, with its times from the headers"
+        raise _unfit(why)
     assert opening is not None  # noqa: S101 - what cannot be opened is rejected
     if not facts.video.uniform:
-        raise _unfit("pictures change their size or format midway, and each has its own filters")
+        why = "pictures change their size or format midway, and each kind has its own filters"
+        raise _unfit(why)
     return command.Source(
         demuxer=opening.demuxer,
         ignore_edits=opening.ignore_edits,
@@ -153,7 +155,8 @@ def _passed(facts: Facts, opening: Opening, plan: ClipPlan) -> int | None:
     assert facts.video is not None  # noqa: S101 - `_source` has looked
     table = facts.video.table
     if not table.at_start:
-        raise _unfit("its container stores no time of pictures, and this is not its beginning")
+        why = "the container stores no times of pictures, and the window is not near its beginning"
+        raise _unfit(why)
     return sorted(table.pts).index(plan.source_pts[0])
 
 

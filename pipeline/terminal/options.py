@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar, get_type_hints
@@ -31,6 +30,7 @@ from preprocess import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import StrEnum
 
 T = TypeVar("T", bound="Telling")
 _DEFAULT = Intent()
