@@ -37,6 +37,7 @@ FILTERS = frozenset(
         *("vflip", "format", "lut3d", "negate", "premultiply", "setparams", "setsar", "pad"),
         *("split", "gblur", "overlay", "sidedata", "fps", "tpad", "trim", "loop", "hwupload"),
         *("asetpts", "aresample", "aformat", "pan", "alimiter", "atrim", "apad", "aloop"),
+        "streamselect",
     }
 )
 """Every filter that a command can name."""

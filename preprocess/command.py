@@ -96,7 +96,12 @@ def arguments(
 
     encoding = _encoding(plan)
     opened = ffmpeg.input(ends.input, **_input_options(plan, source, ends, threads))
-    tracks = [_linked(opened[str(plan.video_stream)], _picture_steps(plan, source, encoder))]
+    pictures = opened[str(plan.video_stream)]
+    if _passes_side_data(plan, source, binary):
+        pictures = ffmpeg.filter(
+            [pictures, pictures], _CHOICE.name, **_parsed(_CHOICE.arguments)[1]
+        )
+    tracks = [_linked(pictures, _picture_steps(plan, source, encoder))]
     if plan.audio.action is not AudioAction.DROP:
         sound = opened[str(plan.audio.stream)]
         copied = plan.audio.action is AudioAction.COPY
@@ -141,6 +146,8 @@ def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) ->
     if binary.libavformat < OLDEST:
         return (f"its version {binary.version} is older than FFmpeg 5.1",)
     named = [*_picture_steps(plan, source, encoder)]
+    if _passes_side_data(plan, source, binary):
+        named.append(_CHOICE)
     coders = {encoder.value}
     bitstream_filters: set[str] = set()
     if plan.audio.action is AudioAction.ENCODE:
@@ -156,6 +163,22 @@ def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) ->
             for name in sorted(bitstream_filters - binary.bitstream_filters)
         ),
     )
+
+
+_CHOICE = Step.plain("streamselect", "inputs=2:map=0")
+_KEEPS_TO_ITSELF = (62,)
+"""libavformat of FFmpeg 8.0."""
+
+
+def _passes_side_data(plan: ClipPlan, source: Source, binary: Binary) -> bool:
+    """Whether the result would say of rotation and Dolby Vision what the input's header says.
+
+    FFmpeg 5.1 copies that past a filter graph which has one input (ffmpeg.c, `transcode_init`), as
+    it has where no sound is decoded: then the picture is given to it twice, and one taken. The two
+    are matched by time; where that is not known, pictures are counted, there is no such data.
+    """
+    alone = plan.audio.action is not AudioAction.ENCODE
+    return alone and source.passed is None and binary.libavformat < _KEEPS_TO_ITSELF
 
 
 def _encoding(plan: ClipPlan) -> VideoEncoding:
@@ -200,18 +223,7 @@ def _input_options(
         # Rounded up: a microsecond before a key picture would be the one before it.
         micros = -(-ends.seek_s * 1_000_000 // 1)
         options |= {"ss": f"{micros}us", "seek_timestamp": "1", "noaccurate_seek": None}
-    if plan.audio.action is AudioAction.COPY:
-        options["t"] = f"{float(_read_s(plan, source, ends)):.3f}"
     return options
-
-
-_SLACK_S = 2
-
-
-def _read_s(plan: ClipPlan, source: Source, ends: Ends) -> Fraction:
-    """How much is read: nothing else ends a copied track before the file does."""
-    end_s = plan.source_start_s + plan.expected.duration_s + abs(source.audio_offset_s)
-    return end_s - (ends.seek_s or 0) + _SLACK_S
 
 
 def _encoder_options(
@@ -237,10 +249,22 @@ def _encoder_options(
 def _sound_options(plan: ClipPlan, source: Source) -> dict[str, str | None]:
     audio = plan.audio
     if audio.action is AudioAction.COPY:
-        return {"c:a": "copy", "bsf:a": _copied(plan, source)}
+        return {"c:a": "copy", "bsf:a": _copied(plan, source), "t": _end(plan, source)}
     if audio.action is AudioAction.ENCODE:
         return {"c:a": "aac", "b:a": str(audio.bit_rate_bps or 128_000)}
     return {}
+
+
+_SLACK_S = 2
+
+
+def _end(plan: ClipPlan, source: Source) -> str:
+    """The time stamp at which copying ends: nothing else ends such a track before the file does.
+
+    The picture, whose time begins at 0, never reaches it.
+    """
+    end_s = max(plan.source_start_s, Fraction(0)) + plan.expected.duration_s
+    return f"{float(end_s + abs(source.audio_offset_s) + _SLACK_S):.3f}"
 
 
 # --- the picture ---------------------------------------------------------------------------------
@@ -252,7 +276,7 @@ def _picture_steps(plan: ClipPlan, source: Source, encoder: Encoder) -> list[Ste
     rate = encoding.frame_rate
     chosen = written(encoding.writes, "n")
     return [
-        Step.plain("trim", _window(plan, source)),
+        *_in_window(plan, source),
         Step.plain("metadata", "mode=add:key=picture:value=1"),
         Step.plain("metadata", "mode=print:direct=1:file=-"),
         *(step for text in before_choosing(encoding) for step in steps(text)),
@@ -270,11 +294,17 @@ def _picture_steps(plan: ClipPlan, source: Source, encoder: Encoder) -> list[Ste
     ]
 
 
-def _window(plan: ClipPlan, source: Source) -> str:
+def _in_window(plan: ClipPlan, source: Source) -> list[Step]:
     """The first picture after the window ends the work, wherever the file ends."""
     if source.passed is not None:
-        return f"start_frame={source.passed}:end_frame={source.passed + len(plan.source_pts)}"
-    return f"start_pts={plan.source_pts[0]}:end_pts={plan.source_pts[-1] + 1}"
+        end = source.passed + len(plan.source_pts)
+        return [Step.plain("trim", f"start_frame={source.passed}:end_frame={end}")]
+    first, last = plan.source_pts[0], plan.source_pts[-1]
+    return [
+        Step.plain("trim", f"start_pts={first}:end_pts={last + 1}"),
+        # Of several pictures at one time the first, as `engines.frames` has it.
+        Step.plain("select", "expr=isnan(prev_selected_pts)+gt(pts,prev_selected_pts)"),
+    ]
 
 
 def _with_lut(step: Step) -> Step:
@@ -347,7 +377,8 @@ def _repeated(plan: ClipPlan, samples: int) -> list[Step]:
 def _copied(plan: ClipPlan, source: Source) -> str:
     """Choose the packets that are heard, and the one before them, and put them one after the other.
 
-    The same packets at the same places as `engines.sound.SoundCopier`, which says why.
+    The same packets at the same places as `engines.sound.SoundCopier`, which says why; to the
+    nearest tick of the input, for FFmpeg 5.1 loses a time base that ``setts`` sets.
     """
     audio = plan.audio
     rate, frame = audio.sample_rate_hz or 48_000, audio.frame_samples or AAC_FRAME
@@ -361,8 +392,7 @@ def _copied(plan: ClipPlan, source: Source) -> str:
     parts = (
         f"noise=drop=lte(pts*tb,{first_s})+gte(pts*tb,{end_s})",
         f"noise=drop=gte(n,{most})",
-        f"setts=time_base=1/{rate}",
-        f"setts=ts=round({rate}*{place})+N*{frame}:duration={frame}",
+        f"setts=ts=round(({place}+N*{frame_s})/TB):duration=round({frame_s}/TB)",
     )
     # Commas separate these filters, too.
     return ",".join(part.replace(",", "\\,") for part in parts)

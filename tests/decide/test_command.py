@@ -91,22 +91,23 @@ def test_the_whole_command() -> None:
         "-filter_complex",
         (
             "[0:0]trim=end_pts=90:start_pts=0[s0];"
-            "[s0]metadata=key=picture:mode=add:value=1[s1];"
-            "[s1]metadata=direct=1:file=-:mode=print[s2];"
-            "[s2]settb=expr=1/30[s3];"
-            "[s3]setpts=expr=N[s4];"
-            "[s4]scale=1280:720:flags=bicubic:in_color_matrix=bt709:in_range=limited:"
-            "out_color_matrix=bt709:out_range=limited[s5];"
-            "[s5]format=yuv420p[s6];"
-            "[s6]setsar=1[s7];"
-            "[s7]format=yuv420p[s8];"
-            "[s8]sidedata=mode=delete[s9];"
-            "[s9]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=limited[s10];"
-            "[s10]fps=fps=30:start_time=0[s11];"
-            "[s11]tpad=stop=1:stop_mode=clone[s12];"
-            "[s12]trim=end_frame=90[s13]"
+            r"[s0]select=expr=isnan(prev_selected_pts)+gt(pts\,prev_selected_pts)[s1];"
+            "[s1]metadata=key=picture:mode=add:value=1[s2];"
+            "[s2]metadata=direct=1:file=-:mode=print[s3];"
+            "[s3]settb=expr=1/30[s4];"
+            "[s4]setpts=expr=N[s5];"
+            "[s5]scale=1280:720:flags=bicubic:in_color_matrix=bt709:in_range=limited:"
+            "out_color_matrix=bt709:out_range=limited[s6];"
+            "[s6]format=yuv420p[s7];"
+            "[s7]setsar=1[s8];"
+            "[s8]format=yuv420p[s9];"
+            "[s9]sidedata=mode=delete[s10];"
+            "[s10]setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=limited[s11];"
+            "[s11]fps=fps=30:start_time=0[s12];"
+            "[s12]tpad=stop=1:stop_mode=clone[s13];"
+            "[s13]trim=end_frame=90[s14]"
         ),
-        *("-map", "[s13]", "-f", "mp4", "-bufsize", "17500000", "-c:v", "libx264"),
+        *("-map", "[s14]", "-f", "mp4", "-bufsize", "17500000", "-c:v", "libx264"),
         *("-crf", "18", "-fflags", "+bitexact", "-fps_mode", "passthrough", "-g", "60"),
         *("-level:v", "3.1", "-map_chapters", "-1", "-map_metadata", "-1"),
         *("-max_muxing_queue_size", "1024", "-maxrate", "17500000"),
@@ -145,19 +146,19 @@ def test_where_time_stamps_tell_nothing_pictures_are_counted() -> None:
 def test_pictures_are_thinned_before_they_are_scaled() -> None:
     found = chain_of(words(plan_for(large(3, 120))))
 
-    assert found[3:6] == [
+    assert found[4:7] == [
         "settb=expr=1/60",
         r"setpts=expr=floor(N/2)+gt(mod(N\,2)\,0)",
         r"select=expr=eq(mod(n\,2)\,0)",
     ]
-    assert found[6].startswith("scale=")
+    assert found[7].startswith("scale=")
 
 
 def test_the_deinterlacer_sees_every_picture() -> None:
     found = chain_of(words(plan_for(large(interlaced=True))))
 
-    assert found[3].startswith("bwdif=")
-    assert found[4] == "settb=expr=1/30"
+    assert found[4].startswith("bwdif=")
+    assert found[5] == "settb=expr=1/30"
 
 
 def test_a_clip_is_held_or_repeated_as_planned() -> None:
@@ -185,8 +186,8 @@ def test_branches_are_split_and_joined() -> None:
     plan = plan_for(large(coded=Size(1920, 600)), Intent(fit=Fit.BLUR))
     graph = after(words(plan), "-filter_complex")
 
-    assert "split=2[s7][s8];[s8]crop=" in graph
-    assert "[s13][s7]overlay=" in graph
+    assert "split=2[s8][s9];[s9]crop=" in graph
+    assert "[s14][s8]overlay=" in graph
 
 
 def test_a_picture_that_is_turned_is_turned_once() -> None:
@@ -194,6 +195,21 @@ def test_a_picture_that_is_turned_is_turned_once() -> None:
 
     assert "-noautorotate" in found
     assert "transpose=clock" in chain_of(found)
+
+
+def test_an_old_program_does_not_pass_on_what_headers_say() -> None:
+    """FFmpeg 5.1 copies rotation and Dolby Vision past a filter graph with one input."""
+    old = replace(ABLE, libavformat=OLDEST)
+
+    def graph(audio: AudioPlan, passed: int | None = None) -> str:
+        plan, source = replace(plan_for(large()), audio=audio), replace(SOURCE, passed=passed)
+        found = command.arguments(plan, source, old, Encoder.X264, ENDS, threads=1)
+        return after(found, "-filter_complex")
+
+    twice = "[0:0][0:0]streamselect=inputs=2:map=0[s0];[s0]trim="
+    assert graph(COPIED).startswith(twice)
+    assert graph(AudioPlan(action=AudioAction.DROP)).startswith(twice)
+    assert "streamselect" not in graph(ENCODED) + graph(COPIED, passed=0)
 
 
 def test_a_large_reduction_skips_deblocking() -> None:
@@ -269,6 +285,7 @@ def test_sound_that_is_copied_is_chosen_packet_by_packet() -> None:
         r"noise=drop=lte(pts*tb\,-7/375)+gte(pts*tb\,1133/375)"
     )
     assert after(found, "-t") == "5.021"
+    assert found.index("-t") > found.index("-i")
     assert found[found.index("-map", found.index("-map") + 1) + 1] == "0:1"
 
 

@@ -48,7 +48,14 @@ _UNLIKE = {
     *("size_bytes", "bytes_read", "bit_rate_bps", "audio_bit_rate_bps", "keyframes"),
     *("boundaries_s", "has_b_frames"),
     # Compared by their own means, to within a frame.
-    *("audio_start_s", "audio_duration_s", "audio_media_duration_s", "audio_spans", "from_header"),
+    *(
+        "audio_start_s",
+        "audio_priming_s",
+        "audio_duration_s",
+        "audio_media_duration_s",
+        "audio_spans",
+        "from_header",
+    ),
 }
 INTENTS = (Intent(short=Short.HOLD), Intent(mode=Mode.EXTEND, short=Short.LOOP))
 
