@@ -37,7 +37,7 @@ FILTERS = frozenset(
         *("vflip", "format", "lut3d", "negate", "premultiply", "setparams", "setsar", "pad"),
         *("split", "gblur", "overlay", "sidedata", "fps", "tpad", "trim", "loop", "hwupload"),
         *("asetpts", "aresample", "aformat", "pan", "alimiter", "atrim", "apad", "aloop"),
-        "streamselect",
+        *("streamselect", "asetnsamples"),
     }
 )
 """Every filter that a command can name."""

@@ -57,6 +57,8 @@ class Source:
     """Of the sound."""
     audio_offset_s: Fraction
     """Added to a raw time stamp of the sound in seconds, it gives picture time."""
+    sound_tick_s: Fraction
+    """Seconds of one tick of the sound's time stamps."""
     passed: int | None
     """Pictures before the window, where they are found by counting from the file's beginning;
     ``None``: by their time stamps."""
@@ -108,7 +110,7 @@ def arguments(
         tracks.append(sound if copied else _linked(sound, _sound_steps(plan, source)))
     options = {
         **_encoder_options(encoding, encoder, threads),
-        **_sound_options(plan, source),
+        **_sound_options(plan, source, binary),
         "fps_mode": "passthrough",
         "map_metadata": "-1",
         "map_chapters": "-1",
@@ -155,6 +157,8 @@ def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) ->
         coders.add("aac")
     elif plan.audio.action is AudioAction.COPY:
         bitstream_filters = {"noise", "setts"}
+        if not _is_placed(plan, source, binary):
+            return (f"FFmpeg 6.0, to copy sound whose times are rounded; it is {binary.version}",)
     return (
         *(f"the encoder {name}" for name in sorted(coders - binary.encoders)),
         *(f"the filter {name}" for name in sorted({s.name for s in named} - binary.filters)),
@@ -246,10 +250,10 @@ def _encoder_options(
     return {**options, "b:v": str(min(usual, encoding.max_rate_bps))}
 
 
-def _sound_options(plan: ClipPlan, source: Source) -> dict[str, str | None]:
+def _sound_options(plan: ClipPlan, source: Source, binary: Binary) -> dict[str, str | None]:
     audio = plan.audio
     if audio.action is AudioAction.COPY:
-        return {"c:a": "copy", "bsf:a": _copied(plan, source), "t": _end(plan, source)}
+        return {"c:a": "copy", "bsf:a": _copied(plan, source, binary), "t": _end(plan, source)}
     if audio.action is AudioAction.ENCODE:
         return {"c:a": "aac", "b:a": str(audio.bit_rate_bps or 128_000)}
     return {}
@@ -360,6 +364,7 @@ def _sound_steps(plan: ClipPlan, source: Source) -> list[Step]:
         *_repeated(plan, round(sum(encoding.writes) / encoding.frame_rate * rate)),
         Step.plain("atrim", f"end_sample={most}"),
         Step.plain("asetpts", "expr=N"),
+        Step.plain("asetnsamples", f"nb_out_samples={AAC_FRAME}:pad=1"),
     ]
 
 
@@ -374,11 +379,10 @@ def _repeated(plan: ClipPlan, samples: int) -> list[Step]:
     ]
 
 
-def _copied(plan: ClipPlan, source: Source) -> str:
+def _copied(plan: ClipPlan, source: Source, binary: Binary) -> str:
     """Choose the packets that are heard, and the one before them, and put them one after the other.
 
-    The same packets at the same places as `engines.sound.SoundCopier`, which says why; to the
-    nearest tick of the input, for FFmpeg 5.1 loses a time base that ``setts`` sets.
+    The same packets at the same places as `engines.sound.SoundCopier`, which says why.
     """
     audio = plan.audio
     rate, frame = audio.sample_rate_hz or 48_000, audio.frame_samples or AAC_FRAME
@@ -392,10 +396,28 @@ def _copied(plan: ClipPlan, source: Source) -> str:
     parts = (
         f"noise=drop=lte(pts*tb,{first_s})+gte(pts*tb,{end_s})",
         f"noise=drop=gte(n,{most})",
+        *([f"setts=time_base=1/{rate}"] if _retimed(source, binary, rate) else []),
         f"setts=ts=round(({place}+N*{frame_s})/TB):duration=round({frame_s}/TB)",
     )
     # Commas separate these filters, too.
     return ",".join(part.replace(",", "\\,") for part in parts)
+
+
+_KEEPS_TIME_BASE = (60,)
+"""libavformat of FFmpeg 6.0. In 5.1 packets that wait for the first picture are moved twice where
+a bitstream filter has changed their time base (ffmpeg_mux.c)."""
+
+
+def _retimed(source: Source, binary: Binary, rate: int) -> bool:
+    """Whether packets can be placed between the ticks of the input."""
+    return source.sound_tick_s != Fraction(1, rate) and binary.libavformat >= _KEEPS_TIME_BASE
+
+
+def _is_placed(plan: ClipPlan, source: Source, binary: Binary) -> bool:
+    """Whether copied packets can follow each other without holes of a part of a tick."""
+    rate = plan.audio.sample_rate_hz or 48_000
+    frame_s = Fraction(plan.audio.frame_samples or AAC_FRAME, rate)
+    return binary.libavformat >= _KEEPS_TIME_BASE or not frame_s % source.sound_tick_s
 
 
 # --- ffmpeg-python -------------------------------------------------------------------------------

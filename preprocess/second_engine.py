@@ -141,6 +141,7 @@ def _source(task: Task, plan: ClipPlan) -> command.Source:
         codec=facts.video.codec,
         channels=facts.audio.channels if facts.audio else None,
         audio_offset_s=audio_offset_s(facts),
+        sound_tick_s=facts.audio.time_base if facts.audio else Fraction(1),
         passed=_passed(facts, opening, plan),
     )
 

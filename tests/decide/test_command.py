@@ -38,6 +38,7 @@ SOURCE = command.Source(
     codec="h264",
     channels=2,
     audio_offset_s=Fraction(0),
+    sound_tick_s=Fraction(1, 48_000),
     passed=None,
 )
 ENDS = command.Ends(
@@ -252,6 +253,7 @@ def test_sound_that_is_encoded_is_placed_by_its_time() -> None:
         "aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000",
         "atrim=end_sample=143360",
         "asetpts=expr=N",
+        "asetnsamples=nb_out_samples=1024:pad=1",
     ]
     assert (after(found, "-c:a"), after(found, "-b:a")) == ("aac", "160000")
     assert found.count("-map") == 2
@@ -269,7 +271,7 @@ def test_sound_that_is_repeated_keeps_the_length_of_the_picture() -> None:
     plan = replace(plan_for(large(1), Intent(short=Short.LOOP)), audio=ENCODED)
     found = chain_of(words(plan))
 
-    assert found[-5:-1] == [
+    assert found[-6:-2] == [
         "atrim=end_sample=48000",
         "apad=whole_len=48000",
         "aloop=loop=-1:size=48000",
@@ -287,6 +289,26 @@ def test_sound_that_is_copied_is_chosen_packet_by_packet() -> None:
     assert after(found, "-t") == "5.021"
     assert found.index("-t") > found.index("-i")
     assert found[found.index("-map", found.index("-map") + 1) + 1] == "0:1"
+
+
+def test_copied_packets_follow_each_other_on_the_clock_of_their_samples() -> None:
+    """Matroska rounds to milliseconds, of which 1024 samples have no whole number; AVI counts."""
+    plan = replace(plan_for(large()), audio=COPIED)
+    old = replace(ABLE, libavformat=OLDEST, version="5.1.9")
+    exact, counted, rounded = (
+        replace(SOURCE, sound_tick_s=tick)
+        for tick in (Fraction(1, 48_000), Fraction(1024, 48_000), Fraction(1, 1000))
+    )
+    places = ",setts=time_base=1/48000,setts=ts="
+
+    assert places not in after(with_sound(COPIED), "-bsf:a")
+    assert places in after(with_sound(COPIED, sound_tick_s=Fraction(1, 1000)), "-bsf:a")
+    assert command.missing(plan, exact, old, Encoder.X264) == ()
+    assert command.missing(plan, counted, old, Encoder.X264) == ()
+    assert command.missing(plan, rounded, old, Encoder.X264) == (
+        "FFmpeg 6.0, to copy sound whose times are rounded; it is 5.1.9",
+    )
+    assert command.missing(plan, rounded, ABLE, Encoder.X264) == ()
 
 
 def test_no_sound_is_asked_for_where_there_is_none() -> None:

@@ -1,13 +1,14 @@
 """Both engines on one plan, and what is different about their results; as a script, the summary.
 
-    python -m tests.differential.comparing FOLDER...
+    python -m tests.differential.comparing [FOLDER...]
 
-FOLDERs hold clips. Judged by FFmpeg's own program alone: facts, counts and times by ffprobe, the
-pictures by the filter ``ssim``.
+FOLDERs hold clips (default: those of the corpus). Judged by our own probe, and by FFmpeg's programs:
+counts and times by ffprobe, the pictures by the filter ``ssim``.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -40,6 +41,8 @@ from preprocess import (
 if TYPE_CHECKING:
     from fractions import Fraction
 
+# The corpus is shared between projects and stands beside this one.
+CORPUS = Path(os.environ.get("CLIPREADY_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 SSIM = 0.99
 """Of the two results; both are lossy encodes of the same pictures."""
 FRAME_S = 1024 / 44_100
@@ -177,7 +180,8 @@ def main() -> None:
     """Print a line for each clip and intent, then how many ended how."""
     ends: Counter[str] = Counter()
     similar: list[float] = []
-    for source in (path for name in sys.argv[1:] for path in sorted(Path(name).iterdir())):
+    folders = sys.argv[1:] or [str(CORPUS / name) for name in ("hostile", "video")]
+    for source in (path for name in folders for path in sorted(Path(name).iterdir())):
         for intent in INTENTS:
             with tempfile.TemporaryDirectory() as folder:
                 result = compared(source, intent, Path(folder))
