@@ -40,6 +40,9 @@ LUT_FILE = "colours.cube"
 """Where the command expects the 3D LUT of a plan with `Colours`: in its own folder."""
 _MAX_ALLOC = 256 << 20
 """Of any one block of memory: a picture of `MAX_PIXELS` in 16-bit RGB has 212 MB."""
+_CROPS = (61, 7)
+"""libavformat of FFmpeg 7.1, whose program crops what a container says is outside the picture (the
+clean aperture of a MOV). A plan is about all of it, as our own engine decodes it."""
 _MOVFLAGS = "+faststart+negative_cts_offsets"
 _BITS_PER_PIXEL = Fraction(1, 5)
 """For encoders without a constant quality that keeps a ceiling: 5.5 Mbit/s at 720p30."""
@@ -97,7 +100,7 @@ def arguments(
     import ffmpeg  # noqa: PLC0415 - the extra `clipready[ffmpeg]`, for this engine only
 
     encoding = _encoding(plan)
-    opened = ffmpeg.input(ends.input, **_input_options(plan, source, ends, threads))
+    opened = ffmpeg.input(ends.input, **_input_options(plan, source, binary, ends, threads))
     pictures = opened[str(plan.video_stream)]
     if _passes_side_data(plan, source, binary):
         pictures = ffmpeg.filter(
@@ -204,7 +207,7 @@ def _global_options(binary: Binary, encoder: Encoder, threads: int) -> list[str]
 
 
 def _input_options(
-    plan: ClipPlan, source: Source, ends: Ends, threads: int
+    plan: ClipPlan, source: Source, binary: Binary, ends: Ends, threads: int
 ) -> dict[str, str | None]:
     options: dict[str, str | None] = {
         "format": source.demuxer,
@@ -214,6 +217,7 @@ def _input_options(
         "codec_whitelist": CODEC_WHITELIST,
         "max_pixels": str(MAX_PIXELS),
         "noautorotate": None,
+        **({"apply_cropping": "codec"} if binary.libavformat >= _CROPS else {}),
         # As libavcodec has it: without, pictures that lack their references come out, too.
         "flags": "-output_corrupt",
         "threads": str(threads),

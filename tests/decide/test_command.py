@@ -84,7 +84,8 @@ def test_the_whole_command() -> None:
         *("-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"),
         *("-max_alloc", "268435456", "-copyts", "-progress", "pipe:1"),
         *("-filter_complex_threads", "2"),
-        *("-f", "mov", "-analyzeduration", "1", "-codec_whitelist", CODEC_WHITELIST),
+        *("-f", "mov", "-analyzeduration", "1", "-apply_cropping", "codec"),
+        *("-codec_whitelist", CODEC_WHITELIST),
         *("-fd", "5", "-flags", "-output_corrupt", "-format_whitelist", "mov"),
         *("-fpsprobesize", "0", "-ignore_editlist", "1", "-max_pixels", "35389440"),
         *("-max_streams", "16", "-noautorotate", "-probesize", "65536"),
@@ -210,6 +211,9 @@ def test_an_old_program_does_not_pass_on_what_headers_say() -> None:
     twice = "[0:0][0:0]streamselect=inputs=2:map=0[s0];[s0]trim="
     assert graph(COPIED).startswith(twice)
     assert graph(AudioPlan(action=AudioAction.DROP)).startswith(twice)
+    assert "-apply_cropping" not in command.arguments(
+        plan_for(large()), SOURCE, old, Encoder.X264, ENDS, threads=1
+    )
     assert "streamselect" not in graph(ENCODED) + graph(COPIED, passed=0)
 
 

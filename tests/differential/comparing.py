@@ -2,8 +2,8 @@
 
     python -m tests.differential.comparing [FOLDER...]
 
-FOLDERs hold clips (default: those of the corpus). Judged by our own probe, and by FFmpeg's programs:
-counts and times by ffprobe, the pictures by the filter ``ssim``.
+FOLDERs hold clips (default: those of the corpus). Judged by our own probe, and by FFmpeg's
+programs: counts and times by ffprobe, the pictures by the filter ``ssim``.
 """
 
 from __future__ import annotations
