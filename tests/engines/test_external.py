@@ -36,6 +36,8 @@ from preprocess import (
     second_engine,
 )
 from tests.animations import moving
+from tests.engines.sound_clips import joined, wave_file
+from tests.engines.test_sound_damage import bent, check_damaged
 from tests.faults.support import nothing_left
 
 if TYPE_CHECKING:
@@ -434,9 +436,10 @@ def test_a_program_that_writes_too_little_is_found_out(
     assert report.error.code == "input.corrupt"
 
 
-def test_a_damaged_source_is_to_blame_itself(clip: Path, folder: Path) -> None:
+def test_a_damaged_source_is_to_blame_itself(folder: Path) -> None:
     """Both engines refuse it, for the same reason."""
-    broken, data = folder / "broken.mov", bytearray(clip.read_bytes())
+    broken = make_clip(replace(SPEC, sound=None), folder / "broken.mov")
+    data = bytearray(broken.read_bytes())
     begin = data.index(b"mdat") - 4
     length = int.from_bytes(data[begin : begin + 4], "big")
     for n in range(begin + length // 4, begin + length, 97):
@@ -446,6 +449,15 @@ def test_a_damaged_source_is_to_blame_itself(clip: Path, folder: Path) -> None:
         ends = [made(broken, folder, options).error for options in (BY_PROGRAM, Options(threads=1))]
 
     assert [end.code if end else None for end in ends] == ["input.corrupt"] * 2
+
+
+def test_damaged_sound_is_told_as_sound(folder: Path, tmp_path: Path) -> None:
+    """A program would fill with silence, or break off; what is there, our decoders have counted."""
+    source = bent(joined(tmp_path / "half.mov", [wave_file(tmp_path)], "-c:a", "ac3"), 0.5)
+    with nothing_left(folder):
+        report = made(source, folder, ratio="1:1")
+
+    check_damaged(report)
 
 
 # --- what is not for it --------------------------------------------------------------------------
