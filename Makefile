@@ -3,6 +3,7 @@
 # make test     the tests
 # make check    format, lint, types, import contracts, then the tests
 # make bench    ours against ffmpeg, as a table
+# make differential     both engines over the corpus, as a summary
 # make clean    everything that make made
 #
 # .venv is made when it is needed and made up to date when pyproject.toml changed.
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
-.PHONY: demo demo-submit test check bench clean
+.PHONY: demo demo-submit test check bench differential clean
 
 demo: .venv/.dev
 	@$(BIN)/python -m fixtures.demo
@@ -32,6 +33,9 @@ check: .venv/.dev
 
 bench: .venv/.bench
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+differential: .venv/.dev
+	@$(BIN)/python -m tests.differential.comparing $(ARGS)
 
 clean:
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

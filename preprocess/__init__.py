@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preprocess.binary import Encoder, Engine
     from preprocess.errors import (
         ClipreadyError,
         FailureCode,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
         Prepared,
         decode_clip,
         decode_clip_async,
+        plan_command,
+        plan_command_async,
         plan_file,
         plan_file_async,
         plan_pair,
@@ -86,6 +89,8 @@ __all__ = [
     "AudioChoice",
     "ClipPlan",
     "ClipreadyError",
+    "Encoder",
+    "Engine",
     "Facts",
     "FailureCode",
     "Fit",
@@ -132,6 +137,8 @@ __all__ = [
     "own_version",
     "pair_intents",
     "parse_window",
+    "plan_command",
+    "plan_command_async",
     "plan_file",
     "plan_file_async",
     "plan_pair",
@@ -157,6 +164,7 @@ __all__ = [
 # package, starts without what only its caller needs (0.3 s of CPU time, measured 2026-11), and the
 # command line starts a worker before it reads the rest.
 _HOMES = {
+    "binary": ("Encoder", "Engine"),
     "errors": (
         *("ClipreadyError", "FailureCode", "InputRejected", "PreparationFailed", "ProfileInvalid"),
     ),
@@ -164,6 +172,7 @@ _HOMES = {
     "geometry": ("Gravity",),
     "front": (
         *("Prepared", "decode_clip", "decode_clip_async"),
+        *("plan_command", "plan_command_async"),
         *("plan_file", "plan_file_async", "plan_pair", "plan_pair_async"),
         *("prepare_file", "prepare_file_async", "prepare_pair", "prepare_pair_async"),
         *("probe_file", "probe_file_async", "process_file", "process_file_async"),

@@ -35,6 +35,10 @@ class FailureCode(StrEnum):
     CANCELLED = "cancelled"
     VERIFICATION = "verification"
     ENGINE = "engine"
+    BINARY_MISSING = "binary_missing"
+    BINARY_UNFIT = "binary_unfit"
+    BINARY_FAILED = "binary_failed"
+    ENCODER_UNUSABLE = "encoder_unusable"
     PAIR = "pair"
 
 

@@ -14,7 +14,7 @@ from preprocess.facts import Facts
 from preprocess.intent import Intent, Mode
 from preprocess.pair import report_pair, report_pair_plan
 from preprocess.plan import Plan, Reason, Rejection, Route
-from preprocess.prepare import report_facts, report_file, report_plan, report_whole
+from preprocess.prepare import report_command, report_facts, report_file, report_plan, report_whole
 from preprocess.report import Report, Status
 from preprocess.task import OnProgress, Options, Progress, Target, targets_for
 from preprocess.worker.client import Cancel
@@ -79,6 +79,24 @@ def plan_file(
 ) -> Plan | Rejection:
     """Decide what would be done to a file; nothing is written. Raises as `probe_file`."""
     return report_plan(Path(source), intent, options)[1]
+
+
+def plan_command(
+    source: Source,
+    output: Source,
+    *,
+    intent: Intent = _DEFAULT_INTENT,
+    options: Options = _DEFAULT_OPTIONS,
+) -> str | None:
+    """The command of the engine ffmpeg that would make *output*, for a shell; nothing is written.
+
+    ``None`` where no program is needed: the route copies, or *options* name another engine.
+
+    Raises:
+        InputRejected: nothing can be done.
+        PreparationFailed: as `probe_file`; there is no program, or none that is fit.
+    """
+    return report_command(Path(source), Path(output), intent, options)
 
 
 def process_file(
@@ -280,6 +298,17 @@ async def prepare_file_async(
             source, intent=intent, target=target, options=options, on_progress=on_progress
         )
     )
+
+
+async def plan_command_async(
+    source: Source,
+    output: Source,
+    *,
+    intent: Intent = _DEFAULT_INTENT,
+    options: Options = _DEFAULT_OPTIONS,
+) -> str | None:
+    """`plan_command` for asyncio; cancelling kills the worker."""
+    return await _in_thread(partial(report_command, Path(source), Path(output), intent, options))
 
 
 async def plan_pair_async(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from preprocess.binary import Binary, Encoder
+from preprocess.command import Source
 from preprocess.facts import Facts
 from preprocess.intent import VerifyLevel, Window
-from preprocess.plan import ClipPlan, ImagePlan
+from preprocess.plan import ClipPlan, ImagePlan, VideoEncoding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,24 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """An ffmpeg program, and what it has to know."""
+
+    binary: Binary
+    encoder: Encoder
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRequest:
+    """An encoder that is to prove itself at the size of a result."""
+
+    encoding: VideoEncoding
+    binary: Binary
+    encoder: Encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecuteRequest:
     """A plan and all an engine needs beside the descriptor of the source."""
 
@@ -62,6 +82,8 @@ class ExecuteRequest:
     threads: int
     path: str
     """Hidden temporary that exists and is ours."""
+    external: External | None = None
+    """Who encodes the picture; ``None``: we."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,8 @@ class Outcome:
     """Of each copied picture in decode order, framing and parameter sets apart."""
     sound_digests: tuple[str, ...] = ()
     """Of each copied sound packet."""
+    command: tuple[str, ...] = ()
+    """What an ffmpeg program was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +139,8 @@ class VerifyRequest:
     level: VerifyLevel
     copied: bool
     """Digests are wanted; else first and last GOP are decoded."""
+    sound_copied: bool
+    """Digests of the sound are wanted."""
     sound: bool
     """All of the sound is decoded: it was made anew, or everything is to be verified."""
     cap_s: Fraction

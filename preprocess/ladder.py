@@ -12,8 +12,9 @@ from preprocess.intent import VerifyLevel
 from preprocess.job import ExecuteRequest, Measured, Outcome, VerifyRequest
 from preprocess.plan import AudioAction, ClipPlan, Plan, Reason, Rejection, Route
 from preprocess.planner import decide
-from preprocess.report import Attempt
+from preprocess.report import Attempt, EngineRun
 from preprocess.rules.file import input_objections
+from preprocess.second_engine import UNBOUNDED, audio_offset_s, external_for
 from preprocess.task import (
     GIB,
     MIB,
@@ -96,15 +97,15 @@ def _attempt(
     assert isinstance(plan, ClipPlan)  # noqa: S101 - `until_verified` has looked
     assert probed is not None  # noqa: S101 - a plan needs a probe
     assert probed.opening is not None  # noqa: S101 - what cannot be opened is rejected
-    offset_s = probed.facts.audio.offset_s if probed.facts.audio else Fraction(0)
-    request = ExecuteRequest(
-        plan=plan,
-        opening=probed.opening,
-        audio_offset_s=offset_s,
-        threads=task.threads,
-        path=str(path.absolute()),
-    )
     with task.timed("execute"):
+        request = ExecuteRequest(
+            plan=plan,
+            opening=probed.opening,
+            audio_offset_s=audio_offset_s(probed.facts),
+            threads=task.threads,
+            path=str(path.absolute()),
+            external=external_for(task, worker),
+        )
         answer = call(
             worker,
             "execute",
@@ -114,6 +115,9 @@ def _attempt(
             lambda fraction: task.tell(Stage.EXECUTE, fraction),
         )
         outcome = loaded(worker, "execute", Outcome, answer.get("outcome"))
+    if request.external is not None:
+        binary, encoder = request.external.binary, request.external.encoder
+        task.engine = EngineRun(binary=binary, encoder=encoder, command=outcome.command)
     task.tell(Stage.VERIFY, 0)
     with task.timed("verify"):
         measured = _measure(task, worker, plan, path)
@@ -141,7 +145,9 @@ def facts_of_whole(task: Task, taken: Intake, worker: Worker) -> Facts:
     Raises:
         InputRejected: it is none, or not all of it can be decoded.
     """
-    request = VerifyRequest(level=VerifyLevel.FULL, copied=False, sound=True, cap_s=_LONGEST_S)
+    request = VerifyRequest(
+        level=VerifyLevel.FULL, copied=False, sound_copied=False, sound=True, cap_s=_LONGEST_S
+    )
     try:
         measured = _read_back(task, worker, request, taken.fd)
     except OperationError as error:
@@ -177,6 +183,7 @@ def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
     request = VerifyRequest(
         level=task.intent.verify,
         copied=plan.route is not Route.ENCODE,
+        sound_copied=plan.audio.action is AudioAction.COPY,
         sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
@@ -210,10 +217,13 @@ def _execute_budget(task: Task, plan: ClipPlan) -> Budget:
     wall_s = task.remaining_s(wall_s)
     # Decoders hold up to sixteen pictures and one more for each thread; 8K HEVC needs them all.
     pictures = 24 + 2 * threads
+    memory_bytes = 2 * GIB + 256 * MIB * threads + pictures * pixels * 3
+    if task.options.encoder is not None and task.options.encoder.in_hardware:
+        memory_bytes = UNBOUNDED
     return Budget(
         deadline_s=wall_s,
         cpu_s=int(wall_s * max(1, threads)) + 1,
-        memory_bytes=2 * GIB + 256 * MIB * threads + pictures * pixels * 3,
+        memory_bytes=memory_bytes,
         output_bytes=2 * plan.expected.max_bytes + 16 * MIB,
     )
 

@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, cast
 import av
 import av.logging
 
+from preprocess.untrusted import (
+    ALPHA_DECODERS,
+    AUDIO_DECODERS,
+    CODEC_WHITELIST,
+    MAX_PIXELS,
+    VIDEO_DECODERS,
+    demuxing,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -31,51 +40,10 @@ if TYPE_CHECKING:
 # FFmpeg's log lock has deadlocked threaded decoders (PyAV #751, #2276); messages come as errors.
 av.logging.set_level(None)
 
-MAX_PIXELS = 8192 * 4320
-"""Largest picture that is decoded: 8K, more than any camera in use."""
-MAX_STREAMS = 16
-
-VIDEO_DECODERS = frozenset(
-    {
-        *("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg1video", "mpeg2video", "mpeg4"),
-        *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1"),
-        *("theora", "prores", "dnxhd", "dvvideo", "mjpeg", "png", "rawvideo"),
-        *("gif", "apng", "qtrle", "libvpx", "libvpx-vp9"),
-    }
-)
-AUDIO_DECODERS = frozenset(
-    {
-        *("aac", "mp3", "mp3float", "mp2", "mp2float", "mp1", "opus", "vorbis", "flac", "alac"),
-        *("ac3", "eac3", "amrnb", "amrwb", "wmav1", "wmav2", "wmapro", "adpcm_ms"),
-        *("adpcm_ima_wav", "adpcm_ima_qt", "pcm_alaw", "pcm_mulaw", "pcm_u8", "pcm_s8"),
-        *("aac_latm", "dca", "adpcm_swf", "pcm_dvd", "pcm_bluray"),
-        *("pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
-        *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
-    }
-)
-_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""FFmpeg's own decoders of these leave out the alpha that Matroska stores beside the picture
-(8.1.2). Others of libvpx have had holes (CVE-2023-5217 and 2024-5197, closed in 1.13.1 and 1.14.1;
-the wheel has 1.16.0), so it sees only streams that have alpha, in the worker as all else."""
-_DECODERS = ",".join(sorted(VIDEO_DECODERS | AUDIO_DECODERS))
-_CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": _DECODERS}
-
-# An indexed file says in its header what streams there are; FFmpeg's default probing would still
-# decode up to 18 frames of a 4K clip (207 ms against 52 ms, phone clip, FFmpeg 8.1.2).
-_INDEXED_PROBING = {"probesize": "65536", "analyzeduration": "1", "fpsprobesize": "0"}
-_SCANNED_PROBING = {
-    "probesize": "5000000",
-    "formatprobesize": "1048576",
-    "analyzeduration": "5000000",
-    "max_probe_packets": "500",
-    "fpsprobesize": "20",
-}
-
+_CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": CODEC_WHITELIST}
 
 UNMEANT_S, MEANT_S = Fraction(1, 100), Fraction(1, 10)
 """Animated images: delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari."""
-# Delays under 1/99 s become 1/10 s.
-_APNG_TIMES = {"max_fps": "99", "default_fps": "10"}
 
 
 @contextmanager
@@ -90,14 +58,8 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
     options = {
         "protocol_whitelist": "fd",
         "fd": str(fd),
-        "format_whitelist": opening.demuxer,
-        "max_streams": str(MAX_STREAMS),
-        **(_INDEXED_PROBING if opening.demuxer == "mov" else _SCANNED_PROBING),
+        **demuxing(opening.demuxer, ignore_edits=opening.ignore_edits),
     }
-    if opening.demuxer == "mov":
-        options["ignore_editlist"] = "1" if opening.ignore_edits else "0"
-    elif opening.demuxer == "apng":
-        options.update(_APNG_TIMES)
     container = av.open(
         "fd:",
         mode="r",
@@ -132,7 +94,7 @@ def _retime(packet: Packet[Stream], clock: int) -> int:
     return packet.pts + packet.duration
 
 
-_SEEK_MARGINS_S = (2, 10, None)
+_SEEK_MARGINS_S = (2, 10)
 """Sound of a moment can be stored earlier than its picture, and MPEG-TS seeks by guessing: land
 this long before, then further, then at the beginning."""
 
@@ -148,22 +110,30 @@ def seek_before(
 
     *lead_s*: sound is wanted from this long before.
     """
+    point = seek_point(container, stream, pts, demuxer, lead_s=lead_s)
+    if point is None:
+        container.seek(0, backward=True)
+    else:
+        container.seek(point, stream=stream, backward=True)
+
+
+def seek_point(
+    container: InputContainer, stream: Stream, pts: int, demuxer: str, *, lead_s: Fraction
+) -> int | None:
+    """What to seek for, in ticks, so as to land as `seek_before` says; ``None``: the beginning.
+
+    The container is somewhere else afterwards.
+    """
     if demuxer == "mov":
         near = pts - int(_FAR_S / tick_s(stream))
         early = pts - int(lead_s / tick_s(stream)) - 1 if lead_s else pts
-        if early != pts and _lands_between(container, stream, early, (near, pts)):
-            container.seek(early, stream=stream, backward=True)
-        else:
-            container.seek(pts, stream=stream, backward=True)
-        return
+        lands = early != pts and _lands_between(container, stream, early, (near, pts))
+        return early if lands else pts
     for margin in _SEEK_MARGINS_S:
-        ticks = None if margin is None else pts - int(margin / tick_s(stream))
-        if ticks is None:
-            container.seek(0, backward=True)
-            return
+        ticks = pts - int(margin / tick_s(stream))
         if _lands_between(container, stream, ticks, (None, pts)):
-            container.seek(ticks, stream=stream, backward=True)
-            return
+            return ticks
+    return None
 
 
 def _lands_between(
@@ -227,7 +197,7 @@ def arm_decoder(stream: Stream, threads: int) -> None:
 def picture_decoder(stream: VideoStream, threads: int, *, alpha: bool) -> VideoCodecContext:
     """The decoder of a picture track, armed; with *alpha* one that gives transparency."""
     context = stream.codec_context
-    name = _ALPHA_DECODERS.get(context.name) if alpha else None
+    name = ALPHA_DECODERS.get(context.name) if alpha else None
     if name is not None:
         context = av.Codec(name, "r").create("video")
     _arm(context, threads)

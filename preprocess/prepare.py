@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preprocess import intake, naming, publish
+from preprocess import intake, naming, publish, second_engine
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.image_ladder import check_image_decodes, until_image_verified
 from preprocess.intent import Intent, Mode, VerifyLevel
@@ -82,6 +82,27 @@ def report_plan(
     profile = load_profile(intent.profile)
     facts = report_facts(source, intent, options, cancel)
     return facts, decide(facts, profile, intent)
+
+
+def report_command(
+    source: Path, output: Path, intent: Intent, options: Options, cancel: Cancel | None = None
+) -> str | None:
+    """The shell command that makes *output* of *source*; ``None`` where no program is needed.
+
+    Raises:
+        InputRejected: nothing can be done.
+        PreparationFailed: as `report_facts`; there is no fit program.
+    """
+    _check_alone(intent)
+    task = Task(source, intent, load_profile(intent.profile), options, None, cancel)
+    with (
+        intake.open_input(source) as taken,
+        lease(cancel=cancel) as worker,
+        deadline_named(options),
+    ):
+        probe(task, taken, worker)
+        settle_plan(task)
+        return second_engine.shell_command(task, taken, worker, output)
 
 
 def report_file(
@@ -219,6 +240,7 @@ def carried_out(
             output_facts=output_facts,
             checks=checks,
             attempts=tuple(task.attempts),
+            engine=task.engine,
         )
         versions = {} if keep else worker.call("versions", {}, budget=probe_budget(task))
         # No result without its record: both are finished before either gets its name.

@@ -7,6 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
+from preprocess.binary import Binary, Encoder, Engine
 from preprocess.facts import AudioTrack, Dynamic, Facts, StillImage, VideoTrack
 from preprocess.plan import (
     ClipPlan,
@@ -53,6 +54,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRun:
+    """What an ffmpeg program was told, and what it is."""
+
+    binary: Binary
+    encoder: Encoder
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The whole story of one input."""
 
@@ -69,6 +79,8 @@ class Report:
     output_facts: Facts | None = None
     checks: tuple[Check, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    engine: EngineRun | None = None
+    """The second engine, where it made the result."""
     timings_s: dict[str, float] = field(default_factory=dict)
     receipt: Path | None = None
 
@@ -347,7 +359,21 @@ def report_data(report: Report) -> dict[str, object]:
             {"route": attempt.route, "failed": attempt.failed, "threads": attempt.threads}
             for attempt in report.attempts
         ],
+        "engine": _engine_data(report.engine) if report.engine else None,
         "private_metadata": list(report.facts.private_metadata) if report.facts else [],
         "timings_s": {name: round(value, 6) for name, value in report.timings_s.items()},
         "receipt": str(report.receipt) if report.receipt else None,
+    }
+
+
+def _engine_data(run: EngineRun) -> dict[str, object]:
+    binary = run.binary
+    return {
+        "name": Engine.FFMPEG.value,
+        "binary": binary.path,
+        "binary_version": binary.version,
+        "binary_encoders": sorted(binary.encoders),
+        "binary_filters": sorted(binary.filters),
+        "encoder": run.encoder.value,
+        "command": list(run.command),
     }

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from preprocess import naming, wire
+from preprocess.binary import Encoder, Engine
 from preprocess.errors import FailureCode, PreparationFailed
 from preprocess.facts import Facts
 from preprocess.intent import Intent
 from preprocess.job import Probed, ProbeRequest
 from preprocess.plan import Plan, Reason, Route
 from preprocess.profiles import Profile
-from preprocess.report import Attempt
+from preprocess.report import Attempt, EngineRun
 from preprocess.worker import failures
 from preprocess.worker.client import Budget, Cancel, Worker, lease
 from preprocess.worker.handle import MAX_DEADLINE_S
@@ -71,6 +72,16 @@ class Options:
     """Wall time for the whole file; ``None``: budgets by the size of the work."""
     force: bool = False
     """Replace an existing output."""
+    engine: Engine = Engine.AV
+    """What encodes clips; packets are copied, and images made, in one way only."""
+    encoder: Encoder | None = None
+    """Of `Engine.FFMPEG`; ``None``: libx264."""
+
+    def __post_init__(self) -> None:
+        """Check what belongs together."""
+        if self.encoder is not None and self.engine is not Engine.FFMPEG:
+            msg = f"the encoder {self.encoder} is one of the engine ffmpeg, not of {self.engine}"
+            raise ValueError(msg)
 
     @property
     def thread_count(self) -> int:
@@ -139,6 +150,8 @@ class Task:
     """Sound tracks, by stream index, that turned out to give no sound."""
     single_threaded: bool = False
     """An encode with threads has failed."""
+    engine: EngineRun | None = None
+    """How an ffmpeg program was last told to encode."""
     attempts: list[Attempt] = field(default_factory=list)
     timings_s: dict[str, float] = field(default_factory=dict)
 
@@ -216,7 +229,7 @@ def call(
     worker: Worker,
     op: str,
     request: object,
-    fd: int,
+    fd: int | None,
     budget: Budget,
     on_progress: Callable[[float], None] | None = None,
     **extra: object,
@@ -228,25 +241,36 @@ def call(
     except OperationError as error:
         if error.code in _KNOWN:
             raise
+        if error.code in _OF_PROGRAMS:
+            code, detail = FailureCode(error.code), str(error.details.get("detail", ""))
+            raise PreparationFailed(code, error.message, detail=detail) from error
         # Whatever an engine did not foresee is ours to answer for, with its trace as evidence.
         detail = str(error.details.get("traceback", ""))
         msg = f"{op} broke off: {error.message}. The fault is ours; please report it."
         raise PreparationFailed(FailureCode.ENGINE, msg, detail=detail) from error
 
 
+_OF_PROGRAMS = {
+    *(FailureCode.BINARY_UNFIT, FailureCode.BINARY_FAILED, FailureCode.ENCODER_UNUSABLE),
+    FailureCode.DEADLINE,
+}
+"""What the worker says of an ffmpeg program: told as it is."""
+
+
 def _answered(
     worker: Worker,
     op: str,
     args: dict[str, object],
-    fd: int,
+    fd: int | None,
     budget: Budget,
     on_progress: Callable[[float], None] | None,
 ) -> dict[str, object]:
+    fds = () if fd is None else (fd,)
     try:
-        return worker.call(op, args, fds=(fd,), budget=budget, on_progress=on_progress)
+        return worker.call(op, args, fds=fds, budget=budget, on_progress=on_progress)
     except MemoryUnclearError:
         with lease(cancel=worker.cancel, fresh=True) as fresh:
-            return fresh.call(op, args, fds=(fd,), budget=budget, on_progress=on_progress)
+            return fresh.call(op, args, fds=fds, budget=budget, on_progress=on_progress)
 
 
 def loaded(worker: Worker, op: str, kind: type[T], data: object) -> T:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from preprocess.colorimetry import (
     rgb_to_xyz,
     white_of,
 )
+from preprocess.plan import Colours
 from preprocess.transfer import (
     DISPLAY_GAMMA,
     HLG,
@@ -37,7 +39,6 @@ from preprocess.transfer import (
 
 if TYPE_CHECKING:
     from preprocess.colorimetry import Matrix
-    from preprocess.plan import Colours
 
 WHITE_CD_M2 = 203.0
 """Diffuse white of HDR (ITU-R BT.2408-8 (2024-11), 2.1); 1.0 of everything below."""
@@ -218,3 +219,8 @@ def _inside(share: float, bend: float) -> float:
         over = 1 - _GAMUT_KNEE - bt709_signal(share)
         share = bt709_light(1 - _GAMUT_KNEE - over / (1 + over / bend))
     return math.pow(max(0.0, share), _CODE)
+
+
+if __name__ == "__main__":
+    # `python -m preprocess.tonemap PRIMARIES TRANSFER`, for commands that people start themselves.
+    sys.stdout.write(cube(Colours(primaries=sys.argv[1], transfer=sys.argv[2])))

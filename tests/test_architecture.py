@@ -66,6 +66,7 @@ CALLER = {
     "preprocess.publish",
     "preprocess.receipt",
     "preprocess.report",
+    "preprocess.second_engine",
     "preprocess.verify",
     "preprocess.wire",
     "preprocess.worker",

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from pipeline.terminal.text import clean, shorten
+from pipeline.terminal.text import clean, clean_lines, shorten
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,6 +43,12 @@ def show(where: Console, what: RenderableType) -> None:
         where.print(what)
     text = "\n".join(line.rstrip(" ") for line in captured.get().split("\n"))
     where.file.write(text)
+    where.file.flush()
+
+
+def show_whole(where: Console, text: str) -> None:
+    """Print *text* in lines as long as they are, to be copied from there."""
+    where.file.write(clean_lines(text) + "\n")
     where.file.flush()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, dataclass, fields
-from enum import StrEnum
 from inspect import Parameter, Signature, get_annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -14,6 +13,8 @@ import typer
 from pipeline.terminal.text import clean
 from preprocess import (
     AudioChoice,
+    Encoder,
+    Engine,
     Fit,
     Gravity,
     Intent,
@@ -29,18 +30,12 @@ from preprocess import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import StrEnum
 
 T = TypeVar("T", bound="Telling")
 _DEFAULT = Intent()
 _MAX_DEADLINE_S = 7 * 86_400
 _MAX_THREADS = 128
-
-
-class Engine(StrEnum):
-    """What executes a plan."""
-
-    AV = "av"
-    """FFmpeg's libraries, as PyAV carries them."""
 
 
 # --- values that are more than a word ------------------------------------------------------------
@@ -222,7 +217,21 @@ class Asked(Shaping):
             help="Shape of the result, as 16:9; adaptive keeps it unless a limit forbids.",
         ),
     ] = _DEFAULT.ratio
-    engine: Annotated[Engine, typer.Option(help="What executes the plan.")] = Engine.AV
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What encodes clips: FFmpeg's libraries, which come along, or an ffmpeg program "
+            "(CLIPREADY_FFMPEG, else the one on the path, else imageio-ffmpeg's).",
+        ),
+    ] = Engine.AV
+    encoder: Annotated[
+        Encoder | None,
+        typer.Option(
+            metavar="ENCODER",
+            help=f"Of --engine ffmpeg: {_listed(Encoder)}. Tried on a few pictures first.",
+            show_default="libx264",
+        ),
+    ] = None
     deadline: Deadline = None
     output: Annotated[
         Path | None,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.terminal import views
-from pipeline.terminal.console import ProgressBar, console, show
+from pipeline.terminal.console import ProgressBar, console, show, show_whole
 from preprocess import Status
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class PeopleVoice:
         else:
             self._between(task)
             show(self._out, views.plan_view(task, found.plan, found))
+            if self._verbose and found.command is not None:
+                show_whole(self._out, found.command)
 
     def _between(self, task: Task) -> None:
         if task.index:

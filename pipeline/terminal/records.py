@@ -54,6 +54,7 @@ def plan_record(task: Task, found: Look) -> Record:
     return {
         **_head("plan", task),
         **_decision(found),
+        "command": found.command,
         "output": str(found.output) if found.output else None,
         **_error(found.problem),
         **_facts(found),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.terminal.options import bad_value
 from preprocess import (
+    Engine,
     Intent,
     Mode,
     Options,
@@ -73,7 +74,13 @@ def asking(files: list[str], asked: Asked) -> Request:
         ratio=asked.ratio,
         resolution=asked.resolution,
     )
-    options = Options(threads=asked.threads, deadline_s=asked.deadline, force=asked.force)
+    options = Options(
+        threads=asked.threads,
+        deadline_s=asked.deadline,
+        force=asked.force,
+        engine=asked.engine,
+        encoder=asked.encoder,
+    )
     target = Target(output=asked.output, directory=asked.directory)
     return _request(files, intent, options, target)
 
@@ -102,6 +109,9 @@ def _check_together(files: list[str], asked: Asked) -> None:
     if asked.output is not None and len(files) > 1:
         msg = f"there are {len(files)} inputs, and -o names one result; use -d DIR"
         raise bad_value(msg, "-o")
+    if asked.encoder is not None and asked.engine is not Engine.FFMPEG:
+        msg = "it is one of an ffmpeg program: add --engine ffmpeg"
+        raise bad_value(msg, "--encoder")
     if asked.mode is Mode.I2V_BOTH and len(files) != _PAIR:
         msg = f"i2v_both takes two inputs, start frame then end frame, not {len(files)}"
         raise bad_value(msg, "--mode")

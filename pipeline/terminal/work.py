@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preprocess import (
+    Engine,
     Facts,
     InputRejected,
     Plan,
@@ -24,6 +25,7 @@ from preprocess import (
     decide,
     endings,
     pair_intents,
+    plan_command,
     probe_file,
     process_file,
     process_pair,
@@ -60,6 +62,8 @@ class Look:
     """Every rule that had something to say."""
     output: Path | None = None
     """Where the result of ``plan`` would stand."""
+    command: str | None = None
+    """What the engine ffmpeg would be told, for a shell."""
     status: Status | None = None
     """`Status.REJECTED` or `Status.FAILED` where there is no answer, or none that helps."""
     problem: Problem | None = None
@@ -78,8 +82,7 @@ def look(task: Task, request: Request) -> Look:
     except InputRejected as rejected:
         return _rejected(rejected)
     except PreparationFailed as failed:
-        problem = Problem(code=failed.code, message=failed.message, detail=failed.detail)
-        return Look(status=Status.FAILED, problem=problem)
+        return _failed(failed)
     except Exception as error:  # noqa: BLE001 - one file must not cost the others their answers
         return Look(status=Status.FAILED, problem=_surprise(error))
 
@@ -103,13 +106,27 @@ def plan(group: Sequence[Task], request: Request) -> Looks:
     """As `consider`; of a pair both frames would be made, or neither."""
     found = consider(group, request)
     if len(found) == 1:
-        return found
+        return [(task, _with_command(task, each, request)) for task, each in found]
     decisions = [each.plan or Rejection(reasons=each.reasons) for _, each in found]
     together = both_or_none(*decisions)
     return [
         (task, _refused(each, decision) if each.plan and isinstance(decision, Rejection) else each)
         for (task, each), decision in zip(found, together, strict=True)
     ]
+
+
+def _with_command(task: Task, found: Look, request: Request) -> Look:
+    if found.plan is None or found.output is None or request.options.engine is not Engine.FFMPEG:
+        return found
+    try:
+        command = plan_command(
+            task.source, found.output, intent=request.intent, options=request.options
+        )
+    except InputRejected as rejected:
+        return replace(_rejected(rejected), facts=found.facts)
+    except PreparationFailed as failed:
+        return replace(_failed(failed), facts=found.facts, reasons=found.reasons)
+    return replace(found, command=command)
 
 
 def _refused(found: Look, rejection: Rejection) -> Look:
@@ -132,6 +149,11 @@ def _decided(task: Task, found: Look, profile: Profile, intent: Intent) -> Look:
 def _rejected(rejected: InputRejected) -> Look:
     problem = Problem(code=rejected.code, message=str(rejected))
     return Look(status=Status.REJECTED, problem=problem, reasons=rejected.reasons)
+
+
+def _failed(failed: PreparationFailed) -> Look:
+    problem = Problem(code=failed.code, message=failed.message, detail=failed.detail)
+    return Look(status=Status.FAILED, problem=problem)
 
 
 def _surprise(error: Exception) -> Problem:

@@ -9,6 +9,8 @@ from preprocess.timing import seconds_text
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from preprocess.errors import FailureCode
+
 
 class SourceDamaged(Exception):  # noqa: N818 - reads as what was found
     """Pictures that the index promises cannot be read."""
@@ -40,3 +42,12 @@ class SoundDamaged(Exception):  # noqa: N818 - as above
 
 class SoundUneven(Exception):  # noqa: N818 - as above
     """Packets of sound that cannot be copied one after the other; decoded they can be placed."""
+
+
+class ProgramFailed(Exception):  # noqa: N818 - as above
+    """A program of the second engine did not do its work, and the source is not at fault."""
+
+    def __init__(self, code: FailureCode, message: str, detail: str = "") -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(message)

@@ -1,9 +1,7 @@
-"""The filter chain of an encode, as text and as a graph. No text from outside enters."""
+"""The filter chain of an encode as a graph, built anew where pictures change."""
 
 from __future__ import annotations
 
-import math
-import re
 import tempfile
 from dataclasses import replace
 from fractions import Fraction
@@ -14,8 +12,8 @@ import av
 import av.filter
 
 from preprocess import tonemap
-from preprocess.geometry import Orientation, Size, centred_crop, inner_size, rescaled
-from preprocess.plan import BLUR_SHARE
+from preprocess.filtergraph import LUT, chain, steps
+from preprocess.geometry import Size, inner_size, rescaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,127 +21,6 @@ if TYPE_CHECKING:
     from av.filter.context import FilterContext
 
     from preprocess.plan import Colours, VideoEncoding
-
-_TURNS = {
-    Orientation.NORMAL: (),
-    Orientation.CLOCKWISE: ("transpose=clock",),
-    Orientation.COUNTERCLOCKWISE: ("transpose=cclock",),
-    Orientation.HALF_TURN: ("hflip", "vflip"),
-    Orientation.MIRRORED: ("hflip",),
-    Orientation.UPSIDE_DOWN_MIRRORED: ("vflip",),
-    Orientation.MIRRORED_CLOCKWISE: ("transpose=cclock_flip",),
-    Orientation.MIRRORED_COUNTERCLOCKWISE: ("transpose=clock_flip",),
-}
-# Names that swscale's scale filter takes for a YCbCr matrix.
-_SWSCALE_MATRICES = {
-    "bt709": "bt709",
-    "smpte170m": "smpte170m",
-    "bt470bg": "bt470bg",
-    "fcc": "fcc",
-    "smpte240m": "smpte240m",
-    "bt2020nc": "bt2020",
-}
-# One picture a frame, and only of frames that are marked as two fields: streams are mixed.
-_DEINTERLACER = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
-_AREA_FROM = 2.0
-"""From this reduction on, averaging is as good as bicubic and costs a third of its time."""
-_TO_BT709 = "out_color_matrix=bt709:out_range=limited"
-_LUT = "lut3d"
-
-
-def reduction(encoding: VideoEncoding) -> float:
-    """How many times smaller the picture becomes, per side."""
-    source = encoding.crop.size if encoding.crop else encoding.oriented
-    return math.sqrt(source.area / encoding.scaled.area)
-
-
-def chain(encoding: VideoEncoding) -> str:
-    """The filters of one picture, in order.
-
-    Scaled before it is turned: fewer pixels to move. Values are numbers and fixed words.
-    """
-    steps = [_DEINTERLACER] if encoding.deinterlace else []
-    turn = _TURNS[encoding.orientation]
-    if encoding.flatten:
-        steps += _flattened(encoding)
-    if encoding.crop is not None:
-        box = encoding.crop
-        steps += [*turn, f"crop={box.size.width}:{box.size.height}:{box.x}:{box.y}:exact=1"]
-        steps += _converted(encoding, encoding.scaled)
-    else:
-        size = encoding.scaled
-        stored = Size(size.height, size.width) if encoding.orientation.swaps_sides else size
-        steps += [*_converted(encoding, stored), "format=yuv420p", *turn]
-    if encoding.canvas != encoding.scaled:
-        steps.append(_padded(encoding))
-    return ",".join([*steps, "setsar=1", "format=yuv420p"])
-
-
-def _converted(encoding: VideoEncoding, size: Size) -> tuple[str, ...]:
-    """At its size and in BT.709; scaled first, so that fewer pixels go through the LUT."""
-    if encoding.colours_in is None:
-        return (f"{_scale(encoding, size)}:{_TO_BT709}",)
-    # lut3d has vector code for 16 bits; 10 to 14 take it four times as long (libavfilter 11.14).
-    return (_scale(encoding, size), "format=gbrp16", _LUT, f"scale={_TO_BT709}")
-
-
-def _padded(encoding: VideoEncoding) -> str:
-    """Black around the picture, or the middle of it, enlarged and blurred as stills have it.
-
-    The blur is made at an eighth of the size, where it costs next to nothing, and at full chroma:
-    `gblur` counts the pixels of each plane.
-    """
-    picture, canvas = encoding.scaled, encoding.canvas
-    across = (canvas.width - picture.width) // 4 * 2
-    down = (canvas.height - picture.height) // 4 * 2
-    if not encoding.blur:
-        return f"pad={canvas.width}:{canvas.height}:{across}:{down}:color=black"
-    cover = centred_crop(picture, canvas.aspect).size
-    small = Size(max(2, canvas.width // 16 * 2), max(2, canvas.height // 16 * 2))
-    sigma = BLUR_SHARE * max(small.width, small.height)
-    return (
-        f"split[picture][cover];[cover]crop={cover.width}:{cover.height},"
-        f"scale={small.width}:{small.height}:flags=area,format=yuv444p,gblur=sigma={sigma:g},"
-        f"scale={canvas.width}:{canvas.height}:flags=bilinear[behind];"
-        f"[behind][picture]overlay={across}:{down}:format=yuv420"
-    )
-
-
-def _flattened(encoding: VideoEncoding) -> list[str]:
-    """Lay the picture on white, as stills are, before anything mixes clear pixels with others.
-
-    Colour times alpha is the picture laid on black, and the negative of white is black. Where no
-    range is said, `premultiply` takes RGB for limited (FFmpeg 8.1.2).
-    """
-    negative = "negate=components=r+g+b"
-    scale = ":".join(["scale=flags=bicubic", *_colours_in(encoding)])
-    return [
-        scale,
-        "format=gbrap",
-        "setparams=range=full",
-        negative,
-        "premultiply=inplace=1",
-        negative,
-        "format=gbrp",
-    ]
-
-
-def _colours_in(encoding: VideoEncoding) -> list[str]:
-    """How the scaler has to read the source, if it is YCbCr."""
-    matrix = _SWSCALE_MATRICES.get(encoding.matrix_in)
-    if matrix is None:
-        return []
-    return [
-        f"in_color_matrix={matrix}",
-        f"in_range={'full' if encoding.full_range_in else 'limited'}",
-    ]
-
-
-def _scale(encoding: VideoEncoding, size: Size) -> str:
-    flags = "area" if reduction(encoding) >= _AREA_FROM else "bicubic"
-    parts = [f"scale={size.width}:{size.height}:flags={flags}"]
-    parts += [] if encoding.flatten else _colours_in(encoding)
-    return ":".join(parts)
 
 
 class Graph:
@@ -194,7 +71,6 @@ class Graph:
 
 
 _STEP_S = Fraction(1, 60)
-_STEP = re.compile(r"((?:\[\w+\])*)([^\[\]=]+)=?([^\[\]]*)((?:\[\w+\])*)")
 
 
 def _linked(
@@ -202,21 +78,17 @@ def _linked(
 ) -> FilterContext:
     """Add the filters of *text* behind *source*; the last one.
 
-    FFmpeg's syntax: filters between commas, chains between semicolons, ``[pads]`` at their ends.
     The LUT it speaks of is that of *colours*.
     """
     last = source
     pads: dict[str, tuple[FilterContext, int]] = {}
-    for step in re.split("[,;]", text):
-        match = _STEP.fullmatch(step)
-        assert match is not None  # noqa: S101 - the text is ours
-        inputs, name, arguments, outputs = match.groups()
-        lut = colours if name == _LUT else None
-        node = _added_lut(graph, lut) if lut else graph.add(name, arguments or None)
-        feeds = [pads.pop(label) for label in _labels(inputs)] or [(last, 0)]
+    for step in steps(text):
+        lut = colours if step.name == LUT else None
+        node = _added_lut(graph, lut) if lut else graph.add(step.name, step.arguments or None)
+        feeds = [pads.pop(label) for label in step.inputs] or [(last, 0)]
         for number, (feed, pad) in enumerate(feeds):
             feed.link_to(node, pad, number)
-        pads.update({label: (node, number) for number, label in enumerate(_labels(outputs))})
+        pads.update({label: (node, number) for number, label in enumerate(step.outputs)})
         last = node
     return last
 
@@ -232,11 +104,7 @@ def _added_lut(graph: av.filter.Graph, colours: Colours) -> FilterContext:
     with tempfile.NamedTemporaryFile(suffix=".cube") as file:
         file.write(_cube(colours))
         file.flush()
-        return graph.add(_LUT, file=file.name, interp="tetrahedral")
-
-
-def _labels(text: str) -> list[str]:
-    return re.findall(r"\w+", text)
+        return graph.add(LUT, file=file.name, interp="tetrahedral")
 
 
 def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:

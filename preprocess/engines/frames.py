@@ -5,6 +5,7 @@ PyAV releases the interpreter lock inside FFmpeg, so the three stages overlap.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections import deque
@@ -20,6 +21,7 @@ from av.stream import Stream
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
+from preprocess.filtergraph import skips_deblocking
 from preprocess.job import Animation, Opening, Outcome
 from preprocess.native import demuxed, open_input, picture_decoder, seek_before, video_stream
 from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
@@ -35,9 +37,6 @@ _DECODED_AHEAD = 3
 """Full-size pictures waiting for the filter: 12 MB each at 4K."""
 _FILTERED_AHEAD = 6
 _BT709, _LIMITED = 1, 1  # ITU-T H.273 code points as FFmpeg numbers them
-_SKIP_DEBLOCKING_FROM = 2.0
-"""Where the picture shrinks this much, the decoder's deblocking is averaged away: 20-28 % of 4K
-decoding for at most 0.5 VMAF at a reduction of 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,16 @@ class _Pipe:
             yield item
 
 
+class _Nowhere(_Pipe):
+    """Takes everything and keeps nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(0, threading.Event())
+
+    def put(self, _item: object) -> None:
+        return
+
+
 class _Stopped(Exception):  # noqa: N818 - not an error, the other side's failure is
     """Another stage has failed; its error is the one to report."""
 
@@ -109,14 +118,8 @@ def encode_frames(
         return Outcome(frames=frames)
     with open_input(fd, opening) as source, mp4.open_output(path) as output:
         stream = video_stream(source, plan.video_stream)
-        clock = Clock(
-            offset_s=audio_offset_s,
-            start_s=plan.source_start_s,
-            duration_s=plan.expected.duration_s,
-            cap_s=plan.expected.max_duration_s,
-        )
         target = _add_picture_track(output, encoding, threads)
-        sound = sound_track(plan, source, output, clock)
+        sound = sound_track(plan, source, output, _clock(plan, audio_offset_s))
         reader = _Reader(source, stream, sound, plan, opening, threads)
         frames = _run(reader, encoding, target, output, plan, threads, progress)
         if sound is not None:
@@ -124,6 +127,45 @@ def encode_frames(
                 output.mux(packet)
     mp4.settle_durations(path)
     return Outcome(frames=frames, sound_digests=tuple(sound.digests) if sound else ())
+
+
+def check_pictures(fd: int, opening: Opening, plan: ClipPlan, threads: int) -> None:
+    """Decode the pictures of *plan*; nothing is written.
+
+    Raises:
+        SourceDamaged: as `encode_frames`.
+    """
+    with open_input(fd, opening) as source:
+        stream = video_stream(source, plan.video_stream)
+        _Reader(source, stream, None, plan, opening, threads).run(_Nowhere(), _Nowhere())
+
+
+def check_sound(
+    fd: int, opening: Opening, plan: ClipPlan, audio_offset_s: Fraction
+) -> tuple[str, ...]:
+    """Decode the sound of *plan*; digests of the packets that are copied. Nothing is written.
+
+    Raises:
+        SoundLost, SoundDamaged, SoundUneven: as `encode_frames`.
+    """
+    with open_input(fd, opening) as source, av.open(os.devnull, "w", format="mp4") as nowhere:
+        stream = video_stream(source, plan.video_stream)
+        sound = sound_track(plan, source, nowhere, _clock(plan, audio_offset_s))
+        if sound is None:
+            return ()
+        _Listener(source, stream, sound, plan, opening, threads=1).run(_Nowhere(), _Nowhere())
+        for _packet in sound.finish():
+            pass
+        return tuple(sound.digests)
+
+
+def _clock(plan: ClipPlan, audio_offset_s: Fraction) -> Clock:
+    return Clock(
+        offset_s=audio_offset_s,
+        start_s=plan.source_start_s,
+        duration_s=plan.expected.duration_s,
+        cap_s=plan.expected.max_duration_s,
+    )
 
 
 def _add_picture_track(
@@ -218,7 +260,7 @@ class _Reader:
         encoding = plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
         self._decoder = picture_decoder(stream, threads, alpha=encoding.flatten)
-        if filters.reduction(encoding) >= _SKIP_DEBLOCKING_FROM:
+        if skips_deblocking(encoding):
             self._decoder.options = {**self._decoder.options, "skip_loop_filter": "all"}
 
     def run(self, decoded: _Pipe, filtered: _Pipe) -> None:
@@ -265,6 +307,18 @@ class _Reader:
             if finder.complete and (self._sound is None or self._sound.done):
                 break
         finder.check()
+
+
+class _Listener(_Reader):
+    """Reads the sound alone."""
+
+    def _one_pass(self, _writes: tuple[int, ...], _decoded: _Pipe, filtered: _Pipe) -> None:
+        assert self._sound is not None  # noqa: S101 - `check_sound` has looked
+        for packet in demuxed(self._source, [self._sound.stream]):
+            for ready in self._sound.feed(packet):
+                filtered.put(_Sound(ready))
+            if self._sound.done:
+                break
 
 
 def _passes(plan: ClipPlan, shown: int) -> int:

@@ -8,24 +8,15 @@ from typing import TYPE_CHECKING
 import av
 from av.filter import Graph
 
-from preprocess.probe.spans import HOLE_S
+from preprocess.filtergraph import Step
+from preprocess.soundgraph import HOLE_S, MOST_NAMED, conversion, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOST_NAMED = 8
-"""Channels that FFmpeg gives places by their number alone where the file gives none: up to 7.1."""
-_LIMITER = "limit=0.891:level=0:latency=1"
-"""-1 dB of full scale, the most that EBU R 128 (2023) allows a peak; nothing quieter is touched."""
-
 
 class Segment:
-    """Sound without holes and of one kind, converted as one.
-
-    More channels are mixed to two as ITU-R BS.775-3 (2012) has it, which is what FFmpeg does:
-    centre and surrounds at -3 dB, no low-frequency channel. Loudness stays what it was, so that
-    the sum can pass full scale; there a limiter sees to it that nothing is clipped.
-    """
+    """Sound without holes and of one kind, converted as one."""
 
     def __init__(self, frame: av.AudioFrame, time_s: Fraction, layout: str, rate: int) -> None:
         self._kind = _kind(frame)
@@ -78,34 +69,24 @@ def _graph(frame: av.AudioFrame, layout: str, rate: int) -> Graph:
         layout=frame.layout.name,
         time_base=Fraction(1, frame.sample_rate),
     )
-    for name, arguments in (*_filters(frame.layout, layout, rate), ("abuffersink", None)):
-        added = graph.add(name, arguments)
+    for step in _steps(frame.layout, layout, rate):
+        added = graph.add(step.name, step.arguments or None)
         last.link_to(added)
         last = added
     graph.configure()
     return graph
 
 
-def _filters(source: av.AudioLayout, layout: str, rate: int) -> Iterator[tuple[str, str]]:
-    target = f"sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}"
+def _steps(source: av.AudioLayout, layout: str, rate: int) -> Iterator[Step]:
     mixed = source.nb_channels > av.AudioLayout(layout).nb_channels
-    spread = _spread(source) if mixed else None
-    if spread is not None:
-        yield "pan", spread
-    yield "aformat", target
-    if mixed:
-        yield "alimiter", _LIMITER
-        yield "aformat", target
+    yield from conversion(layout, rate, mixed=mixed, spread=_spread(source))
+    yield Step.plain("abuffersink")
 
 
 def _spread(source: av.AudioLayout) -> str | None:
     """How channels that BS.775 knows nothing of become left and right."""
-    count = source.nb_channels
     if source.name.startswith("ambisonic"):
         return "stereo|c0=c0|c1=c0"  # W, the sound from all around
-    if count > _MOST_NAMED and all(channel.name == "NONE" for channel in source.channels):
-        # Tracks of a recorder, side by side: odd ones left, even ones right, as mixing desks do.
-        left = "+".join(f"{1 / -(-count // 2)}*c{n}" for n in range(0, count, 2))
-        right = "+".join(f"{1 / (count // 2)}*c{n}" for n in range(1, count, 2))
-        return f"stereo|c0={left}|c1={right}"
-    return None
+    unnamed = all(channel.name == "NONE" for channel in source.channels)
+    many = source.nb_channels > MOST_NAMED
+    return side_by_side(source.nb_channels) if many and unnamed else None

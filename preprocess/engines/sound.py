@@ -15,6 +15,7 @@ from preprocess.native import arm_decoder, audio_stream, decoded_sound, tick_s
 from preprocess.plan import AudioAction, ClipPlan
 from preprocess.probe import nal
 from preprocess.rules.sound import UNNOTICED_S
+from preprocess.soundgraph import AAC_FRAME, layout_name, most_samples
 from preprocess.timing import seconds_text
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
-AAC_FRAME = 1024
-_PRIMING = 1024
-"""FFmpeg's AAC encoder starts with one packet that holds nothing yet."""
 _BYTES_PER_SAMPLE = 4  # fltp
 
 
@@ -192,7 +190,7 @@ class SoundEncoder:
         self.lead_s = Fraction(stream.codec_context.frame_size or AAC_FRAME, stream.sample_rate)
         """Sound is wanted from this long before the first picture: decoders need a run-up."""
         rate = plan.audio.sample_rate_hz or 48_000
-        self._layout = "mono" if plan.audio.channels == 1 else "stereo"
+        self._layout = layout_name(plan.audio.channels)
         self._planes = 1 if self._layout == "mono" else 2
         self._rate = rate
         self._target = output.add_stream("aac", rate=rate, layout=self._layout)
@@ -201,11 +199,7 @@ class SoundEncoder:
         self._fifo = [bytearray() for _ in range(self._planes)]
         self._emitted = 0
         self._encoded = 0
-        # Priming counts for readers that ignore edit lists, so it is inside the cap.
-        packets = int(min(clock.cap_s, clock.duration_s + Fraction(AAC_FRAME, rate)) * rate)
-        self._most = min(
-            round(clock.duration_s * rate), packets // AAC_FRAME * AAC_FRAME - _PRIMING
-        )
+        self._most = most_samples(clock.duration_s, clock.cap_s, rate)
         self._until = self._most
         self._segment: Segment | None = None
         self._pass_s = Fraction(0)

@@ -26,9 +26,10 @@ from preprocess.facts import (
 )
 from preprocess.intent import WindowKind
 from preprocess.job import Animation, Probed
-from preprocess.native import MAX_PIXELS, MEANT_S, UNMEANT_S
+from preprocess.native import MEANT_S, UNMEANT_S
 from preprocess.probe import bmff, gif, png, webp
 from preprocess.probe.tables import LOOK_AHEAD_S, MAX_PICTURES
+from preprocess.untrusted import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -47,7 +47,8 @@ def read_back(fd: int, request: VerifyRequest, threads: int) -> Measured:
     facts = probed.facts
     if not isinstance(probed.opening, Opening) or facts.video is None:
         return Measured(facts=facts, picture_digests=(), sound_digests=(), decoded=0, to_decode=1)
-    pictures, sounds = _digests(fd, probed.opening, facts) if request.copied else ((), ())
+    digested = request.copied or request.sound_copied
+    pictures, sounds = _digests(fd, probed.opening, facts) if digested else ((), ())
     decoded, to_decode = _decode(fd, probed.opening, facts, request, threads)
     audio = facts.audio if request.sound else None
     spans = audio.spans if audio is not None else None

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.facts import Span
-from preprocess.probe.spans import HOLE_S, laid_out, spans, spread_of, usual_of
+from preprocess.probe.spans import laid_out, spans, spread_of, usual_of
+from preprocess.soundgraph import HOLE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

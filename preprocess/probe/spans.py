@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.facts import Span
+from preprocess.soundgraph import HOLE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-HOLE_S = Fraction(1, 50)
-"""Packets nearer than this follow each other; time stamps are often rounded to 1 ms."""
+    from fractions import Fraction
 
 
 def spans(

@@ -22,7 +22,6 @@ from preprocess.facts import (
 from preprocess.geometry import Orientation, Size, displayed_size
 from preprocess.job import Opening, Probed
 from preprocess.native import (
-    MAX_STREAMS,
     arm_decoder,
     has_alpha_beside,
     is_decodable,
@@ -37,6 +36,7 @@ from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import Seen, beside, settle
 from preprocess.probe.private import private_topic
 from preprocess.probe.sniff import HEAD_BYTES, Sniffed, sniff
+from preprocess.untrusted import MAX_STREAMS
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -52,7 +52,8 @@ def died(
             f"allowed: {budget.cpu_s} CPU seconds. Allow more, or take a shorter window."
         )
         return PreparationFailed(FailureCode.DEADLINE, text, detail=detail)
-    text = f"the worker died in {op} after {elapsed_s:.1f} s: {_ending(status)}. {_SUSPECT}"
+    silent = "" if status is None or status < 0 else " and no answer"
+    text = f"the worker died in {op} after {elapsed_s:.1f} s: {ending(status)}{silent}. {_SUSPECT}"
     return PreparationFailed(FailureCode.WORKER_DIED, text, detail=detail)
 
 
@@ -69,11 +70,18 @@ def limit(op: str, budget: Budget, code: str, said: str) -> PreparationFailed:
     return PreparationFailed(FailureCode(code), text, detail=said)
 
 
-def _ending(status: int | None) -> str:
+def printable(data: bytes) -> str:
+    """What a child wrote: it may quote a file, and that may hold commands for a terminal."""
+    text = data.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text).strip()
+
+
+def ending(status: int | None) -> str:
+    """How a child ended, in words, by ``Popen.returncode``."""
     if status is None:
         return "how is not known"
     if status >= 0:
-        return f"it exited with code {status} and no answer"
+        return f"it exited with code {status}"
     try:
         name = signal.Signals(-status).name
     except ValueError:  # a real-time signal has no name

@@ -13,6 +13,7 @@ import av
 from preprocess import wire
 from preprocess.engines.failures import (
     PlanMismatch,
+    ProgramFailed,
     SoundDamaged,
     SoundLost,
     SoundUneven,
@@ -27,6 +28,7 @@ from preprocess.job import (
     ImageRequest,
     Opening,
     ProbeRequest,
+    TrialRequest,
     VerifyRequest,
 )
 from preprocess.plan import Route
@@ -51,7 +53,11 @@ def execute(args: dict[str, Any], fds: list[int], progress: Progress) -> dict[st
     request = wire.load(ExecuteRequest, args["request"])
     plan = request.plan
     with _told():
-        if plan.route is Route.ENCODE:
+        if request.external is not None:
+            from preprocess.engines import external  # noqa: PLC0415 - the second engine alone
+
+            outcome = external.encode(fds[0], request, request.external, progress)
+        elif plan.route is Route.ENCODE:
             outcome = encode_frames(
                 fds[0],
                 request.opening,
@@ -96,9 +102,38 @@ def _told() -> Iterator[None]:
     except SoundUneven as error:
         msg = "sound_uneven"
         raise OperationError(msg, str(error)) from error
+    except ProgramFailed as error:
+        raise OperationError(error.code, str(error), {"detail": error.detail}) from error
     except av.InvalidDataError as error:
         msg = "invalid_data"
         raise OperationError(msg, str(error)) from error
+
+
+def seek_point(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Where an ffmpeg program has to seek, which only a look into the file can tell."""
+    from preprocess.engines import external  # noqa: PLC0415 - the second engine alone
+
+    request = wire.load(ExecuteRequest, args["request"])
+    assert isinstance(request.opening, Opening)  # noqa: S101 - as in `execute`
+    with _told():
+        return {"seek_s": wire.dump(external.seek_s(fds[0], request.opening, request.plan))}
+
+
+def ask_binary(args: dict[str, Any], _fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """What an ffmpeg program says of itself."""
+    from preprocess.engines import external  # noqa: PLC0415 - the second engine alone
+
+    with _told():
+        return {"binary": wire.dump(external.ask(str(args["path"])))}
+
+
+def try_encoder(args: dict[str, Any], _fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Whether an encoder of an ffmpeg program works here."""
+    from preprocess.engines import external  # noqa: PLC0415 - the second engine alone
+
+    with _told():
+        external.try_encoder(wire.load(TrialRequest, args["request"]))
+    return {}
 
 
 def verify(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
@@ -150,6 +185,9 @@ def versions(_args: dict[str, Any], _fds: list[int], _progress: Progress) -> dic
 OPERATIONS: dict[str, Callable[[dict[str, Any], list[int], Progress], dict[str, Any]]] = {
     "probe": probe,
     "execute": execute,
+    "seek_point": seek_point,
+    "ask_binary": ask_binary,
+    "try_encoder": try_encoder,
     "verify": verify,
     "prepare_image": prepare_image,
     "verify_image": verify_image,

@@ -114,10 +114,7 @@ class Process:
     def stderr_tail(self) -> str | None:
         """Return the end of what it wrote to stderr since `clear_stderr`, None if nothing."""
         start = max(0, os.fstat(self._stderr).st_size - _STDERR_TAIL_BYTES)
-        text = os.pread(self._stderr, _STDERR_TAIL_BYTES, start).decode(errors="backslashreplace")
-        # It may quote the file, and a file may hold commands for the reader's terminal.
-        shown = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
-        return shown.strip() or None
+        return failures.printable(os.pread(self._stderr, _STDERR_TAIL_BYTES, start)) or None
 
     def clear_stderr(self) -> None:
         """Forget what was written so far; warnings of a long life must not add up."""

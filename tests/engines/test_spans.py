@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocess.probe.bmff import RunTable
-from preprocess.probe.spans import HOLE_S, laid_out, spans, spread_of, usual_of
+from preprocess.probe.spans import laid_out, spans, spread_of, usual_of
+from preprocess.soundgraph import HOLE_S
 
 TICK = Fraction(1, 48_000)
 HOLE = HOLE_S / TICK
