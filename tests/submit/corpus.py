@@ -28,7 +28,7 @@ from fixtures import object_store, recipes
 from fixtures.clips import make_clip
 from fixtures.provider import Behaviour, Provider, Upload
 from pipeline import Client, GenerationRequest, PipelineError, RequestRejected, Settings
-from preprocess import PreparationFailed
+from preprocess import Intent, PreparationFailed, Short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,6 +42,8 @@ MODES = (
     ("i2v_both", ("image", "image_end")),
     ("reference", ("image",)),
 )
+_INTENT = Intent(short=Short.HOLD)
+"""Most clips of the corpus are shorter than 2 s."""
 _MANY = 10**6
 _PATIENCE_S = 30
 
@@ -127,7 +129,7 @@ class Bench:
         request = GenerationRequest(prompt="make it snow", mode=mode, duration=4, **media)  # type: ignore[arg-type]
         with tempfile.TemporaryDirectory() as folder:
             try:
-                job = await client.submit(request)
+                job = await client.submit(request, intent=_INTENT)
                 await job.wait(deadline_s=_PATIENCE_S, directory=folder)
             except RequestRejected:
                 count.refused_here += 1
