@@ -1,4 +1,5 @@
 # make demo     a phone-like clip, made, normalized and explained
+# make demo-submit   the same clip, submitted to a simulated provider on this machine
 # make test     the tests
 # make check    format, lint, types, import contracts, then the tests
 # make bench    ours against ffmpeg, as a table
@@ -12,10 +13,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
-.PHONY: demo test check bench differential clean
+.PHONY: demo demo-submit test check bench differential clean
 
 demo: .venv/.dev
 	@$(BIN)/python -m fixtures.demo
+
+demo-submit: .venv/.dev
+	@$(BIN)/python -m fixtures.demo_submit
 
 test: .venv/.dev
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.assemble import AssetProgress, Step
     from pipeline.blocking import SyncClient, SyncJob
     from pipeline.client import Client
+    from pipeline.draft import Draft
     from pipeline.drift import Difference, refresh
     from pipeline.errors import (
         ApiUnreadable,
@@ -57,6 +58,7 @@ __all__ = [
     "CostTooHigh",
     "Difference",
     "DownloadFailed",
+    "Draft",
     "Entry",
     "ErrorCode",
     "Event",
@@ -95,6 +97,7 @@ _HOMES = {
     "assemble": ("AssetProgress", "Step"),
     "blocking": ("SyncClient", "SyncJob"),
     "client": ("Client",),
+    "draft": ("Draft",),
     "drift": ("Difference", "refresh"),
     "errors": (
         *("ApiUnreadable", "Authentication", "CostTooHigh", "DownloadFailed", "ErrorCode"),

@@ -6,7 +6,6 @@ Nothing is written before all of them have been looked at, so that every objecti
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import RequestRejected
+from pipeline.digests import file_digest, url_digest
+from pipeline.errors import ErrorCode, RequestRejected, SourceError
 from pipeline.fetch import Fetcher
 from pipeline.request import Medium, Resolved, is_url
 from pipeline.sources import local_file
@@ -94,6 +94,8 @@ class Planned:
     plans: Mapping[str, Plan]
     passed_on: Mapping[str, str] = field(repr=False)
     """URLs that are sent as they are."""
+    digests: Mapping[str, str]
+    """Of every medium as it was given, and of what is wanted of it: what a job's key is made of."""
 
     @property
     def input_s(self) -> Fraction | None:
@@ -109,7 +111,7 @@ class Assembled:
     urls: Mapping[str, str] = field(repr=False)
     """By field, as all of these."""
     digests: Mapping[str, str]
-    """SHA-256 of the bytes; of a URL that is passed on, of the URL."""
+    """As in `Planned`; of what was stored see ``prepared``."""
     prepared: Mapping[str, Prepared]
     stored: Mapping[str, Stored]
 
@@ -177,12 +179,17 @@ async def plan_media(
         }
     )
     intents = _intents(resolved, base, facts)
+    plans = _decided(resolved, facts, intents)
+    digests = await _gathered(
+        {name: _digest(name, path, intents[name]) for name, path in files.items()}
+    )
     return Planned(
         resolved=resolved,
         files=files,
         intents=intents,
-        plans=_decided(resolved, facts, intents),
+        plans=plans,
         passed_on=passed_on,
+        digests=digests | {name: url_digest(url) for name, url in passed_on.items()},
     )
 
 
@@ -216,6 +223,14 @@ async def _probed(
         facts = await probe_file_async(path, intent=intent, options=options)
     on_progress(AssetProgress(field=name, step=Step.PLAN, done=True))
     return facts
+
+
+async def _digest(name: str, path: Path, intent: Intent) -> str:
+    try:
+        return await asyncio.to_thread(file_digest, path, intent)
+    except OSError as error:
+        msg = f"{name} cannot be read: {error.strerror or error}; check the disk"
+        raise SourceError(ErrorCode.SOURCE_UNREADABLE, msg) from error
 
 
 def _intents(resolved: Resolved, base: Intent, facts: Mapping[str, Facts]) -> dict[str, Intent]:
@@ -294,10 +309,7 @@ async def assemble(
     stored = {name: each for part in done.values() for name, (_, each) in part.items()}
     return Assembled(
         urls={**planned.passed_on, **{name: each.url for name, each in stored.items()}},
-        digests={
-            **{name: _digest_of_url(url) for name, url in planned.passed_on.items()},
-            **{name: _digest(each) for name, each in prepared.items()},
-        },
+        digests=planned.digests,
         prepared=prepared,
         stored=stored,
     )
@@ -350,11 +362,7 @@ class _Work:
         )
 
     def _options(self, group: tuple[str, ...]) -> Options:
-        """A clip has the whole budget, images one thread of it.
-
-        Theirs takes a moment, and the clip's bytes, which name the job, depend on its thread count
-        and so not on what else is prepared.
-        """
+        """A clip has the whole budget, images one thread of it, which they need for a moment."""
         return self.options if "video" in group else replace(self.options, threads=1)
 
     def _preparing(self, group: tuple[str, ...], progress: Progress) -> None:
@@ -373,15 +381,6 @@ class _Work:
         stored = await self.store.put(prepared, on_progress=told)
         self.on_progress(AssetProgress(field=name, step=Step.UPLOAD, done=True))
         return stored
-
-
-def _digest(prepared: Prepared) -> str:
-    assert prepared.sha256 is not None  # noqa: S101 - with a folder everything is written
-    return prepared.sha256
-
-
-def _digest_of_url(url: str) -> str:
-    return hashlib.sha256(url.encode()).hexdigest()
 
 
 # --- together ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The loop is the facade's own for its whole life, in a thread of its own. Callbac
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
     from pipeline.client import OnEvent
+    from pipeline.draft import Draft
     from pipeline.fetch import Fetcher
     from pipeline.jobs import OnState
     from pipeline.ledger import Entry, Ledger
@@ -118,6 +120,30 @@ class SyncClient:
         )
         return SyncJob(self._portal, _called(self._portal, work))
 
+    def draft(
+        self,
+        request: GenerationRequest,
+        *,
+        key: str | None = None,
+        max_cost_usd: Usd | None = None,
+        intent: Intent | None = None,
+        options: Options = _DEFAULT_OPTIONS,
+        as_is: bool = False,
+        on_event: OnEvent = ignore_event,
+    ) -> Draft:
+        """See `Client.draft`."""
+        work = partial(
+            self._client.draft,
+            request,
+            key=key,
+            max_cost_usd=max_cost_usd,
+            intent=intent,
+            options=options,
+            as_is=as_is,
+            on_event=on_event,
+        )
+        return _called(self._portal, work)
+
     def resume(self, key: str, *, job_id: str | None = None) -> SyncJob:
         """See `Client.resume`."""
         work = partial(self._client.resume, key, job_id=job_id)
@@ -159,13 +185,25 @@ class SyncJob:
 
 
 def _called(portal: BlockingPortal, work: Callable[[], Awaitable[T]]) -> T:
-    """What *work* returns. An interrupt of this thread cancels it."""
+    """What *work* returns. An interrupt of this thread cancels it, and waits for its end.
+
+    By then the ledger has what became of a request that was under way.
+    """
     _refuse_in_loop()
-    future = portal.start_task_soon(work)
+    ended = threading.Event()
+
+    async def watched() -> T:
+        try:
+            return await work()
+        finally:
+            ended.set()
+
+    future = portal.start_task_soon(watched)
     try:
         return future.result()
     except BaseException:
         future.cancel()
+        ended.wait()
         raise
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from types import FrameType
 
-WORKING_COMMANDS = frozenset({"probe", "check", "plan", "normalize"})
+LOCAL_COMMANDS = frozenset({"probe", "check", "plan", "normalize"})
+WORKING_COMMANDS = LOCAL_COMMANDS | {"submit"}
 
 _SIGNALLED = 128
 """Added to the number of the signal that ended us, as shells do: 130 after Ctrl-C."""
@@ -34,7 +35,7 @@ def main() -> NoReturn:
     try:
         _run(sys.argv[1:])
     except Interrupted as stop:
-        sys.stderr.write("clipready: interrupted; nothing unfinished was left behind\n")
+        sys.stderr.write("clipready: interrupted; no unfinished file was left behind\n")
         sys.exit(_SIGNALLED + stop.number)
     sys.exit(0)
 
@@ -57,13 +58,21 @@ def _run(words: list[str]) -> None:
         from preprocess import prestart  # noqa: PLC0415 - not for --help
 
         prestart()
-        import pipeline.terminal.request  # noqa: PLC0415 - while the worker starts
-        import pipeline.terminal.work  # noqa: F401, PLC0415 - as above
+        _import_meanwhile(words[0])
     from pipeline.terminal.commands import app  # noqa: PLC0415 - after the worker was started
 
     gc.freeze()
     gc.enable()
     app(args=words, prog_name="clipready")
+
+
+def _import_meanwhile(command: str) -> None:
+    """What *command* needs anyway, while the worker starts."""
+    if command in LOCAL_COMMANDS:
+        import pipeline.terminal.request  # noqa: PLC0415 - see above
+        import pipeline.terminal.work  # noqa: PLC0415 - see above
+    else:
+        import pipeline.terminal.submit.work  # noqa: F401, PLC0415 - see above
 
 
 def needs_worker(words: list[str]) -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote as quoted
 
 from pipeline.assemble import AssetProgress, assemble, plan_media
-from pipeline.errors import ErrorCode, LedgerError
+from pipeline.draft import Draft, expected_urls
+from pipeline.errors import ErrorCode, LedgerError, PipelineError
 from pipeline.jobs import Job, Jobs
 from pipeline.ledger import Entry, Ledger, kept, key_reused
 from pipeline.price import Quote, check_cost, quote
@@ -21,12 +22,12 @@ from pipeline.transport import Transport
 from preprocess import Intent, Options, Profile, load_profile, profile_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     import httpx
 
-    from pipeline.assemble import Assembled, Planned
+    from pipeline.assemble import Planned
     from pipeline.fetch import Fetcher
     from pipeline.pace import Pace
     from pipeline.price import Usd
@@ -119,8 +120,8 @@ class Client:
         *key* names the job; by default the request's content does. A key that was sent before
         gives the job of then, and nothing is sent. *max_cost_usd* refuses what may cost more.
         *intent* and *options* are those of `preprocess.prepare_file`; *as_is* passes public HTTPS
-        URLs on. *on_event* gets the progress of each medium, the price before anything is sent,
-        and the ledger's entry once the job is accepted.
+        URLs on. *on_event* gets the progress of each medium, the price before anything is prepared,
+        and the ledger's entry: before it is sent, with the key, and once the job is accepted.
 
         Raises:
             RequestRejected, CostTooHigh: nothing was sent.
@@ -132,7 +133,7 @@ class Client:
         resolved = resolve(request, _profile_of(request, intent))
         _ = self._settings.key  # before any work is done
         if key is not None and self._was_sent(key, resolved):
-            return await self._jobs.existing(key)
+            return await self._existing(key, on_event)
         with tempfile.TemporaryDirectory(prefix="clipready-") as folder:
             planned = await plan_media(
                 *(resolved, Path(folder)),
@@ -142,6 +143,10 @@ class Client:
                 as_is=as_is,
                 on_progress=on_event,
             )
+            fingerprint = job_key(resolved, planned.digests)
+            name = key or fingerprint
+            if self._sent_before(name, fingerprint) is not None:
+                return await self._existing(name, on_event)
             priced = quote(resolved, planned.input_s)
             on_event(priced)
             check_cost(priced, max_cost_usd)
@@ -150,9 +155,60 @@ class Client:
                 options=options,
                 on_progress=on_event,
             )
-        job = await self._post(resolved, assembled, key)
+        posted = body(resolved, assembled.urls)
+        cost_usd = float(quote(resolved, assembled.input_s).max_usd)
+        entry = self._ledger.intend(
+            name, fingerprint=fingerprint, request=posted, cost_usd=cost_usd
+        )
+        on_event(entry)
+        job = await self._jobs.post(entry, posted)
         on_event(job.entry)
         return job
+
+    async def draft(
+        self,
+        request: GenerationRequest,
+        *,
+        key: str | None = None,
+        max_cost_usd: Usd | None = None,
+        intent: Intent | None = None,
+        options: Options = _DEFAULT_OPTIONS,
+        as_is: bool = False,
+        on_event: OnEvent = ignore_event,
+    ) -> Draft:
+        """What `submit` would send, and what it would cost. Media are looked at, no more.
+
+        Arguments are those of `submit`. Neither a key of the account nor a store is needed; what
+        `submit` would fail for without them is in ``missing``.
+
+        Raises:
+            RequestRejected, CostTooHigh, SourceError, PreparationFailed, LedgerError: as `submit`.
+        """
+        resolved = resolve(request, _profile_of(request, intent))
+        if key is not None:
+            self._was_sent(key, resolved)  # raises where it cannot be the key of this
+        with tempfile.TemporaryDirectory(prefix="clipready-") as folder:
+            planned = await plan_media(
+                *(resolved, Path(folder)),
+                intent=intent,
+                options=options,
+                fetcher=self._fetcher,
+                as_is=as_is,
+                on_progress=on_event,
+            )
+        fingerprint = job_key(resolved, planned.digests)
+        name = key or fingerprint
+        priced = quote(resolved, planned.input_s)
+        on_event(priced)
+        check_cost(priced, max_cost_usd)
+        return Draft(
+            key=name,
+            body=body(resolved, expected_urls(planned, self._settings.store)),
+            quote=priced,
+            plans=planned.plans,
+            missing=tuple(self._missing(planned)),
+            sent_before=self._sent_before(name, fingerprint),
+        )
 
     async def resume(self, key: str, *, job_id: str | None = None) -> Job:
         """The job of *key*, to be waited for. Nothing is ever sent by this.
@@ -174,8 +230,36 @@ class Client:
         """
         answer = await self._transport.get(f"/v1/models/{quoted(model, safe='')}")
         if not answer.is_success:
-            raise refusal(answer, self._settings.key)
+            raise refusal(answer)
         return answer.data
+
+    def _sent_before(self, key: str, fingerprint: str) -> Entry | None:
+        """The job of *key*, if there is one already.
+
+        Raises:
+            LedgerError: it is one of other content.
+        """
+        entry = self._ledger.find(key)
+        if entry is None or entry.may_be_sent:
+            return None
+        entry.check_is(fingerprint)
+        return entry
+
+    async def _existing(self, key: str, on_event: OnEvent) -> Job:
+        job = await self._jobs.existing(key)
+        on_event(job.entry)
+        return job
+
+    def _missing(self, planned: Planned) -> Iterator[PipelineError]:
+        """Settings that `submit` would fail for."""
+        try:
+            _ = self._settings.key
+        except PipelineError as error:
+            yield error
+        try:
+            self._store_for(planned)
+        except PipelineError as error:
+            yield error
 
     def _was_sent(self, key: str, resolved: Resolved) -> bool:
         """Whether *key* was sent before, with these parameters and the same kinds of media.
@@ -200,17 +284,6 @@ class Client:
         if self._store is not None or not planned.files:
             return self._store
         return open_store(self._settings.store, transport=self._transport)
-
-    async def _post(self, resolved: Resolved, assembled: Assembled, key: str | None) -> Job:
-        fingerprint = job_key(resolved, assembled.digests)
-        posted = body(resolved, assembled.urls)
-        entry = self._ledger.intend(
-            key or fingerprint,
-            fingerprint=fingerprint,
-            request=posted,
-            cost_usd=float(quote(resolved, assembled.input_s).max_usd),
-        )
-        return await self._jobs.post(entry, posted)
 
 
 def _profile_of(request: GenerationRequest, intent: Intent | None) -> Profile:

@@ -188,7 +188,7 @@ class Jobs:
         if answer.is_success:
             self._taken(entry, answer)
             return None
-        refused = refusal(answer, self.settings.key)
+        refused = refusal(answer)
         if not is_certain(answer):
             raise self._lost(entry, refused) from refused
         self._no_job(entry, refused)
@@ -249,7 +249,7 @@ class Jobs:
         finally:
             self._waiting -= 1
         if state.kind is JobKind.FAILED:
-            error = job_failure(state.error or Problem(), self.settings.key)
+            error = job_failure(state.error or Problem())
             failure = Failure.of(error)
             self.ledger.move(entry, State.FAILED, of=_IN_FLIGHT, note=error.message, error=failure)
             raise error
@@ -313,7 +313,7 @@ class Jobs:
         if answer.is_success:
             return read_job(answer)
         if answer.status != _GONE:
-            raise refusal(answer, self.settings.key)
+            raise refusal(answer)
         if misses < _MISSES:
             return JobState(kind=JobKind.PENDING, status="not known yet")
         msg = (

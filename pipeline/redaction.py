@@ -13,7 +13,7 @@ MAX_TEXT = 500
 """Characters of a stranger's text that are kept."""
 
 _URL_SECRETS = re.compile(
-    r"(?i)\b([a-z][a-z0-9+.-]*://)(?:[^\s/?#@\"'<>]*@)?([^\s?#\"'<>]*)(\?[^\s\"'<>]*)?"
+    r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)(?:[^\s/?#@\"'<>]*@)?([^\s?#\"'<>]*)(\?[^\s\"'<>]*)?"
 )
 # Keys of the provider begin so (docs.empiriolabs.ai/authentication); a bearer's is a key, too.
 _KEYS = re.compile(r"(?i)\b(sk-[a-z]+-|bearer\s+)[^\s\"',;}]+")

@@ -166,20 +166,20 @@ _MEDIA_RULES: tuple[tuple[str | None, str | None, re.Pattern[str]], ...] = tuple
 _MEDIUM = re.compile(r"image|photo|picture|video|clip", re.IGNORECASE)
 
 
-def refusal(answer: Answer, key: str = "") -> PipelineError:
-    """The error that *answer*, which is no success, is. *key* will not be in it."""
+def refusal(answer: Answer) -> PipelineError:
+    """The error that *answer*, which is no success, is."""
     try:
         problem = read_problem(answer.data)
     except ApiUnreadable as error:
         if answer.status < _SERVER_ERROR and answer.status not in _BY_STATUS:
             return error
         problem = Problem()
-    return _error(_kind(problem, answer.status), problem, key, answer.status)
+    return _error(_kind(problem, answer.status), problem, answer.status)
 
 
-def job_failure(problem: Problem, key: str = "") -> PipelineError:
+def job_failure(problem: Problem) -> PipelineError:
     """The error that a failed job is."""
-    return _error(_kind(problem, None), problem, key, None)
+    return _error(_kind(problem, None), problem, None)
 
 
 def is_certain(answer: Answer) -> bool:
@@ -229,9 +229,9 @@ def _kind_by_text(text: str) -> _Kind | None:
     return _MEDIA if _media(text) else None
 
 
-def _error(kind: _Kind, problem: Problem, key: str, status: int | None) -> PipelineError:
-    raw = foreign(problem.message, key) if problem.message else None
-    code = foreign(problem.code, key) if problem.code else None
+def _error(kind: _Kind, problem: Problem, status: int | None) -> PipelineError:
+    raw = foreign(problem.message) if problem.message else None
+    code = foreign(problem.code) if problem.code else None
     where = f" (HTTP {status})" if status is not None else ""
     said = f": {raw or code}" if raw or code else ""
     rule = {"rule": media_rule(problem.text)} if kind is _MEDIA else {}

@@ -408,7 +408,7 @@ def body(resolved: Resolved, urls: Mapping[str, str]) -> dict[str, bool | int | 
 def job_key(resolved: Resolved, digests: Mapping[str, str]) -> str:
     """The name of a job by its content: one key, one generation that is paid for.
 
-    *digests*: SHA-256 of the media as they are sent, by field. Where and how long they can be
+    *digests*: those of the media, by field, see `pipeline.digests`. Where and how long they can be
     fetched is no part of it.
 
     Raises:

@@ -36,6 +36,7 @@ _TRY_S = 20.0
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Raised before the first byte of a request: no route, no name, refused, TLS (httpcore 1.0.9)."""
 _TOO_MANY = 429
+_SHORTEST_KEY = 8
 _SERVER_ERROR = 500
 _REDIRECTS = range(300, 400)
 
@@ -178,9 +179,9 @@ class Transport:
         except (httpx.HTTPError, TimeoutError) as error:
             return None, Unavailable(ErrorCode.UNAVAILABLE, self._unreachable(error, try_s))
         if answer.status in _REDIRECTS:
-            raise refusal(answer, self._settings.key)
+            raise refusal(answer)
         if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
-            return answer, refusal(answer, self._settings.key)
+            return answer, refusal(answer)
         if answer.is_success:
             try:
                 _ = answer.data
@@ -225,11 +226,19 @@ class Transport:
                 await head.aclose()
         return Answer(
             status=head.status_code,
-            body=bytes(body),
+            body=self._without_key(bytes(body)),
             content_type=head.headers.get("Content-Type", ""),
             retry_after_s=parse_retry_after(head.headers.get("Retry-After"), self.pace.wall()),
             broken=broken,
         )
+
+    def _without_key(self, body: bytes) -> bytes:
+        """What repeats the key to us must not get it into an error or a log.
+
+        One so short that it could be part of any word is none of this provider's.
+        """
+        key = self._settings.key.encode()
+        return body.replace(key, b"***") if len(key) >= _SHORTEST_KEY else body
 
     def _unreachable(self, error: Exception, deadline_s: float) -> str:
         return (

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from preprocess.shape import TargetPicture
     from preprocess.window import Chosen
 
-PRESET = "veryfast"
-CRF = 18.0
-"""Visually lossless at the sizes in question; see benchmarks/README.md for the comparison."""
+PRESET = "superfast"
+CRF = 19.0
+"""No lower VMAF than `veryfast` at 18 in two thirds of its time; more bytes, for which the cap has
+room (benchmarks/README.md). And `superfast` has no macroblock tree: with it x264 (core 165, in
+PyAV 18.1.0) reads memory that nobody has written, and one encode of twenty comes out otherwise."""
 KEYFRAME_INTERVAL_S = 2
 BUFFER_S = 1
 """VBV buffer: short enough that a 15 s clip keeps its byte cap, long enough for one key picture."""

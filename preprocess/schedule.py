@@ -5,6 +5,7 @@ Times are ticks of the source's clock.
 
 from __future__ import annotations
 
+import cmath
 import math
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -59,9 +60,7 @@ def phase(pts: Sequence[int], start: Fraction, steps_per_tick: Fraction) -> Frac
     A recording that jitters around a regular clock is put on that clock, not on the accident of
     its first picture.
     """
-    turns = [2 * math.pi * float((p - start) * steps_per_tick % 1) for p in pts if p >= start]
-    # The mean of directions: places just before and just after a step are near each other.
-    mean = math.atan2(sum(map(math.sin, turns)), sum(map(math.cos, turns))) / (2 * math.pi)
+    mean = cmath.phase(_sum_of_directions(pts, start, steps_per_tick)) / (2 * math.pi)
     return Fraction(round(mean * _PARTS), _PARTS)
 
 
@@ -94,11 +93,37 @@ def nearest_rate(pts: Sequence[int], tick: Fraction, low: Fraction, high: Fracti
     material is repeated, faster material thinned, before the nearest standard rate is looked for.
     """
     steps = [b - a for a, b in pairwise(pts)]
-    nominal = 1 / (median_low(steps) * tick) if steps else low
-    nominal = nominal * repeats(nominal * _NEARLY, low) / divisor(nominal / _NEARLY, high)
-    inside = [rate for rate in STANDARD_RATES if low <= rate <= high]
-    return min(inside, key=lambda rate: max(rate / nominal, nominal / rate), default=low)
+    median = median_low(steps) if steps else 0
+    nominal = 1 / (median * tick) if steps else low
+    every = divisor(nominal / _NEARLY, high)
+    nominal = nominal * repeats(nominal * _NEARLY, low) / every
+    off = {r: max(r / nominal, nominal / r) for r in STANDARD_RATES if low <= r <= high}
+    nearest = min(off, key=lambda rate: off[rate], default=low)
+    steady = 2 * sum(abs(step - median) * tick <= _STEADY_S for step in steps) >= len(steps)
+    reach = off.get(nearest, 1) * _NEARLY if steady else _JITTERY
+    # The grid that most pictures lie on tells 30 from 30000/1001, and a clock behind its jitter.
+    on_grid = {r: _share_on_grid(pts, r * every * tick) for r in off if off[r] <= reach}
+    best = max(on_grid, key=lambda rate: on_grid[rate], default=nearest)
+    by_chance = on_grid.get(best, 0) ** 2 * len(pts) < _NO_CHANCE
+    return nearest if by_chance else best
 
 
 _NEARLY = Fraction(101, 100)
 """Rounded to milliseconds, the step of 24 fps can be a little long: it is not repeated for that."""
+_STEADY_S = Fraction(2, 1000)
+_JITTERY = Fraction(13, 10)
+"""Where steps differ, their median can be this far off."""
+_NO_CHANCE = 9
+"""By chance the share is about 1 / sqrt(n); three times that is none (Rayleigh's test)."""
+
+
+def _share_on_grid(pts: Sequence[int], steps_per_tick: Fraction) -> float:
+    """How much pictures lie at one place between steps: 0, anywhere, to 1."""
+    total = _sum_of_directions(pts, Fraction(pts[0]), steps_per_tick) if pts else 0j
+    return abs(total) / max(1, len(pts))
+
+
+def _sum_of_directions(pts: Sequence[int], start: Fraction, steps_per_tick: Fraction) -> complex:
+    """Places between two steps as directions: just before and just after a step are near."""
+    turns = (2 * math.pi * float((p - start) * steps_per_tick % 1) for p in pts if p >= start)
+    return sum((cmath.rect(1, turn) for turn in turns), 0j)

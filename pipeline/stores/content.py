@@ -43,6 +43,11 @@ class Stored:
     signed. A fetcher that asks HEAD first has to go on to GET."""
 
 
+def media_type(container: str) -> str:
+    """The type that files of a kind are stored with."""
+    return _MEDIA_TYPES.get(container, "application/octet-stream")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """A prepared file as bytes with a name and a type."""
@@ -77,7 +82,7 @@ async def content_of(prepared: Prepared) -> Content:
         sha256=digest,
         size_bytes=(await asyncio.to_thread(prepared.path.stat)).st_size,
         extension=endings(container)[0],
-        media_type=_MEDIA_TYPES.get(container, "application/octet-stream"),
+        media_type=media_type(container),
     )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline.terminal.options import Asked, Json, Looking, Telling, taking
+from pipeline.terminal.options import Asked, Files, Json, Looking, Telling, taking
+from pipeline.terminal.submit import commands as of_provider
 from pipeline.terminal.voice import voice_for
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _root(
 
 
 @app.command()
-@taking(Looking)
+@taking(Looking, files=Files)
 def probe(files: list[str], asked: Looking) -> None:
     """Say what each FILE is, measured.
 
@@ -73,7 +74,7 @@ def probe(files: list[str], asked: Looking) -> None:
 
 
 @app.command()
-@taking(Asked)
+@taking(Asked, files=Files)
 def check(files: list[str], asked: Asked) -> None:
     """Say whether each FILE is accepted as it is, or why not.
 
@@ -92,7 +93,7 @@ def check(files: list[str], asked: Asked) -> None:
 
 
 @app.command()
-@taking(Asked)
+@taking(Asked, files=Files)
 def plan(files: list[str], asked: Asked) -> None:
     """Say what would be done to each FILE, and why.
 
@@ -111,7 +112,7 @@ def plan(files: list[str], asked: Asked) -> None:
 
 
 @app.command()
-@taking(Asked)
+@taking(Asked, files=Files)
 def normalize(files: list[str], asked: Asked) -> None:
     """Make each FILE fit, and verify the result.
 
@@ -154,6 +155,11 @@ def show_profile(
     from pipeline.terminal.request import profile_for  # noqa: PLC0415 - as in `probe`
 
     voice_for(Telling(json=json)).described(profile_for(name, "NAME"))
+
+
+app.command()(of_provider.submit)
+app.add_typer(of_provider.jobs_app, name="jobs")
+profiles_app.command("refresh")(of_provider.refresh_profile)
 
 
 def _exit(statuses: Iterable[Status | None]) -> NoReturn:

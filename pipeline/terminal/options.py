@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from inspect import Parameter, Signature
+from dataclasses import MISSING, dataclass, fields
+from inspect import Parameter, Signature, get_annotations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -56,7 +56,8 @@ def _ratio(text: str) -> str:
     return text
 
 
-def _deadline(text: str) -> float:
+def deadline_s(text: str) -> float:
+    """Seconds, as typed for ``--deadline``."""
     try:
         seconds = float(text)
     except ValueError:
@@ -83,7 +84,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on 
 Deadline = Annotated[
     float | None,
     typer.Option(
-        parser=_deadline,
+        parser=deadline_s,
         metavar="SECONDS",
         help="Give up on a file after this long.",
         show_default="by the size of the work",
@@ -116,8 +117,8 @@ class Looking(Telling):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Telling):
-    """Options of ``check``, ``plan`` and ``normalize``."""
+class Shaping(Telling):
+    """Options about how a file is made fit, whatever it is for."""
 
     profile: Annotated[
         str,
@@ -133,34 +134,6 @@ class Asked(Telling):
             "documented the newest text; trusted is for files the model itself made.",
         ),
     ] = _DEFAULT.limits
-    mode: Annotated[
-        Mode | None,
-        typer.Option(
-            metavar="MODE",
-            help=f"What will be generated: {_listed(Mode)} (two files: START END).",
-            show_default="by content: video edit, image i2v_first",
-        ),
-    ] = None
-    role: Annotated[
-        Role | None,
-        typer.Option(
-            metavar="ROLE",
-            help=f"Instead of --mode, what the file is for: {_listed(Role)}.",
-            show_default=False,
-        ),
-    ] = None
-    resolution: Annotated[
-        Resolution,
-        typer.Option(help="Size of first and last frames only; it has no effect on video."),
-    ] = Resolution.P720
-    ratio: Annotated[
-        str,
-        typer.Option(
-            parser=_ratio,
-            metavar="adaptive|W:H",
-            help="Shape of the result, as 16:9; adaptive keeps it unless a limit forbids.",
-        ),
-    ] = _DEFAULT.ratio
     fit: Annotated[
         Fit | None,
         typer.Option(
@@ -193,21 +166,6 @@ class Asked(Telling):
         ),
     ] = _DEFAULT.short
     audio: Annotated[AudioChoice, typer.Option(help="Whether sound stays.")] = _DEFAULT.audio
-    engine: Annotated[
-        Engine,
-        typer.Option(
-            help="What encodes clips: FFmpeg's libraries, which come along, or an ffmpeg program "
-            "(CLIPREADY_FFMPEG, else the one on the path, else imageio-ffmpeg's).",
-        ),
-    ] = Engine.AV
-    encoder: Annotated[
-        Encoder | None,
-        typer.Option(
-            metavar="ENCODER",
-            help=f"Of --engine ffmpeg: {_listed(Encoder)}. Tried on a few pictures first.",
-            show_default="libx264",
-        ),
-    ] = None
     verify: Annotated[
         VerifyLevel,
         typer.Option(
@@ -223,6 +181,55 @@ class Asked(Telling):
             metavar="N",
             help="For decoder, filters and encoder each.",
             show_default="the cores at hand",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(Shaping):
+    """Options of ``check``, ``plan`` and ``normalize``."""
+
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            metavar="MODE",
+            help=f"What will be generated: {_listed(Mode)} (two files: START END).",
+            show_default="by content: video edit, image i2v_first",
+        ),
+    ] = None
+    role: Annotated[
+        Role | None,
+        typer.Option(
+            metavar="ROLE",
+            help=f"Instead of --mode, what the file is for: {_listed(Role)}.",
+            show_default=False,
+        ),
+    ] = None
+    resolution: Annotated[
+        Resolution,
+        typer.Option(help="Size of first and last frames only; it has no effect on video."),
+    ] = Resolution.P720
+    ratio: Annotated[
+        str,
+        typer.Option(
+            parser=_ratio,
+            metavar="adaptive|W:H",
+            help="Shape of the result, as 16:9; adaptive keeps it unless a limit forbids.",
+        ),
+    ] = _DEFAULT.ratio
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What encodes clips: FFmpeg's libraries, which come along, or an ffmpeg program "
+            "(CLIPREADY_FFMPEG, else the one on the path, else imageio-ffmpeg's).",
+        ),
+    ] = Engine.AV
+    encoder: Annotated[
+        Encoder | None,
+        typer.Option(
+            metavar="ENCODER",
+            help=f"Of --engine ffmpeg: {_listed(Encoder)}. Tried on a few pictures first.",
+            show_default="libx264",
         ),
     ] = None
     deadline: Deadline = None
@@ -252,24 +259,32 @@ class Asked(Telling):
 # --- from declarations to commands ---------------------------------------------------------------
 
 
-def taking(asked: type[T]) -> Callable[[Callable[[list[str], T], None]], Callable[..., None]]:
-    """Make a command of files and *asked*, whose fields become its options."""
+def taking(
+    asked: type[T], **arguments: object
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of *arguments*, declared as Typer has it, and of the fields of *asked*.
+
+    In its help the options that are its own come first.
+    """
     hints = get_type_hints(asked, include_extras=True)
-    parameters = [Parameter("files", Parameter.KEYWORD_ONLY, annotation=Files)]
-    told = {field.name for field in fields(Telling)}
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, annotation=declared)
+        for name, declared in arguments.items()
+    ]
     parameters += [
         Parameter(
             field.name,
             Parameter.KEYWORD_ONLY,
             annotation=hints[field.name],
-            default=field.default,
+            default=Parameter.empty if field.default is MISSING else field.default,
         )
-        for field in sorted(fields(asked), key=lambda field: field.name in told)
+        for field in sorted(fields(asked), key=lambda field: _age(asked, field.name))
     ]
 
-    def decorate(command: Callable[[list[str], T], None]) -> Callable[..., None]:
-        def run(*, files: list[str], **given: object) -> None:
-            command(files, asked(**given))  # type: ignore[arg-type]
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**given: Any) -> None:  # noqa: ANN401 - as declared
+            words = [given.pop(name) for name in arguments]
+            command(*words, asked(**given))
 
         run.__name__ = command.__name__
         run.__doc__ = command.__doc__
@@ -278,3 +293,9 @@ def taking(asked: type[T]) -> Callable[[Callable[[list[str], T], None]], Callabl
         return run
 
     return decorate
+
+
+def _age(asked: type, name: str) -> int:
+    """How many classes down from *asked* the field *name* was first declared."""
+    declaring = [age for age, kind in enumerate(asked.__mro__) if name in get_annotations(kind)]
+    return declaring[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from preprocess import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.terminal.options import Asked, Looking
+    from pipeline.terminal.options import Asked, Looking, Shaping
 
 _PAIR = 2
 
@@ -67,19 +67,12 @@ def asking(files: list[str], asked: Asked) -> Request:
         typer.BadParameter: options contradict each other, or there is no such profile.
     """
     _check_together(files, asked)
-    intent = Intent(
-        profile=asked.profile,
-        limits=asked.limits,
+    intent = replace(
+        shaping(asked),
         mode=asked.mode,
         role=asked.role,
         ratio=asked.ratio,
-        fit=asked.fit,
-        gravity=asked.gravity,
         resolution=asked.resolution,
-        window=asked.window,
-        short=asked.short,
-        audio=asked.audio,
-        verify=asked.verify,
     )
     options = Options(
         threads=asked.threads,
@@ -90,6 +83,20 @@ def asking(files: list[str], asked: Asked) -> Request:
     )
     target = Target(output=asked.output, directory=asked.directory)
     return _request(files, intent, options, target)
+
+
+def shaping(asked: Shaping) -> Intent:
+    """How files are made fit, whatever they are for."""
+    return Intent(
+        profile=asked.profile,
+        limits=asked.limits,
+        fit=asked.fit,
+        gravity=asked.gravity,
+        window=asked.window,
+        short=asked.short,
+        audio=asked.audio,
+        verify=asked.verify,
+    )
 
 
 def _check_together(files: list[str], asked: Asked) -> None:

@@ -77,7 +77,7 @@ def check_view(task: Task, found: Look) -> RenderableType:
         return headline(task.name, "accepted as it is", "green")
     route = found.plan.route.label if found.plan else ""
     fate = f"not accepted; `{route}` would make it fit" if route else "not accepted, nor can it be"
-    return Group(headline(task.name, fate, "yellow"), _indented(reason_rows(found.reasons)))
+    return Group(headline(task.name, fate, "yellow"), indented(reason_rows(found.reasons)))
 
 
 def plan_view(task: Task, plan: Plan, found: Look) -> RenderableType:
@@ -87,22 +87,24 @@ def plan_view(task: Task, plan: Plan, found: Look) -> RenderableType:
     if plan.reasons:
         pairs.append(("because", Text("\n").join(_because(each) for each in plan.reasons)))
     result = Text(clean(str(found.output)))
-    result.append(f"\n{_expected(plan)}", style="dim")
+    result.append(f"\n{expected(plan)}", style="dim")
     pairs.append(("result", result))
     if plan.price is not None:
         pairs.append(("price", _price(plan.price)))
-    return Group(headline(task.name), _indented(rows(pairs)))
+    return Group(headline(task.name), indented(rows(pairs)))
 
 
 def _because(reason: Reason) -> Text:
     return Text.assemble((f"{clean(reason.rule)}: ", "cyan"), _reason(reason, indent=2))
 
 
-def _indented(part: RenderableType) -> Padding:
+def indented(part: RenderableType) -> Padding:
+    """*part*, as belonging to the headline above it."""
     return Padding(part, (0, 0, 0, 2), expand=False)
 
 
-def _expected(plan: Plan) -> str:
+def expected(plan: Plan) -> str:
+    """What comes out of a plan, in words."""
     if isinstance(plan, ImagePlan):
         return _expected_image(plan)
     assert isinstance(plan, ClipPlan)  # noqa: S101 - there are two kinds
@@ -143,7 +145,7 @@ def _price(price: Price) -> str:
 def facts_view(name: str, facts: Facts, *, verbose: bool) -> RenderableType:
     """What a file is."""
     pairs = [(label, Text(clean(text))) for label, text in fact_lines(facts, verbose=verbose)]
-    return Group(headline(name), _indented(rows(pairs)))
+    return Group(headline(name), indented(rows(pairs)))
 
 
 # --- normalize -----------------------------------------------------------------------------------
@@ -160,12 +162,12 @@ def trouble_view(
     """Why there is no result: what was measured, what is allowed, what to do."""
     parts: list[RenderableType] = [headline(name, status.value, _STYLES[status])]
     if reasons and status is Status.REJECTED:
-        parts.append(_indented(reason_rows(reasons)))
+        parts.append(indented(reason_rows(reasons)))
     else:
         pairs = [(clean(problem.code), Text(clean(problem.message)))]
-        parts.append(_indented(rows(pairs, style="red")))
+        parts.append(indented(rows(pairs, style="red")))
     if verbose and problem.detail:
-        parts.append(_indented(Text(clean_lines(problem.detail), style="dim")))
+        parts.append(indented(Text(clean_lines(problem.detail), style="dim")))
     return Group(*parts)
 
 
@@ -173,7 +175,7 @@ def attempts_view(task: Task, report: Report) -> RenderableType:
     """Which cheaper routes were tried first, and what was wrong with their results."""
     pairs = [(each.route, Text(clean(each.failed))) for each in report.attempts]
     return Group(
-        headline(task.name, "another way was taken, for this did not do"), _indented(rows(pairs))
+        headline(task.name, "another way was taken, for this did not do"), indented(rows(pairs))
     )
 
 
@@ -239,7 +241,7 @@ def checks_view(task: Task, report: Report) -> RenderableType:
     ]
     steps = [f"{name} {taken_text(spent)}" for name, spent in report.timings_s.items()]
     pairs.append(("time", Text(", ".join(steps))))
-    return Group(headline(task.name, "checked"), _indented(rows(pairs)))
+    return Group(headline(task.name, "checked"), indented(rows(pairs)))
 
 
 # --- profiles ------------------------------------------------------------------------------------
@@ -262,12 +264,12 @@ def limits_view(profile: Profile) -> RenderableType:
         text = Text.assemble(clean(limit.text), (f"  ({clean(said)})", "dim"))
         groups.setdefault(group, []).append((clean(key), text))
     for group, pairs in groups.items():
-        parts += ["", Text(group, style="bold"), _indented(rows(pairs, style="cyan"))]
+        parts += ["", Text(group, style="bold"), indented(rows(pairs, style="cyan"))]
     sources = [
         (clean(key), Text(clean(f"{source.document}, {source.date}")))
         for key, source in profile.sources.items()
     ]
-    return Group(*parts, "", Text("sources", style="bold"), _indented(rows(sources, style="cyan")))
+    return Group(*parts, "", Text("sources", style="bold"), indented(rows(sources, style="cyan")))
 
 
 def _group(key: str) -> tuple[str, str]:

@@ -47,6 +47,8 @@ class Exit(IntEnum):
     READY = 0
     FAILED = 1
     REJECTED = 3
+    UNKNOWN = 4
+    """Something was sent to be paid for, and nobody knows what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,10 +110,10 @@ def test_the_whole_command() -> None:
             "[s13]trim=end_frame=90[s14]"
         ),
         *("-map", "[s14]", "-f", "mp4", "-bufsize", "17500000", "-c:v", "libx264"),
-        *("-crf", "18", "-fflags", "+bitexact", "-fps_mode", "passthrough", "-g", "60"),
+        *("-crf", "19", "-fflags", "+bitexact", "-fps_mode", "passthrough", "-g", "60"),
         *("-level:v", "3.1", "-map_chapters", "-1", "-map_metadata", "-1"),
         *("-max_muxing_queue_size", "1024", "-maxrate", "17500000"),
-        *("-movflags", "+faststart+negative_cts_offsets", "-preset", "veryfast"),
+        *("-movflags", "+faststart+negative_cts_offsets", "-preset", "superfast"),
         *("-profile:v", "high", "-threads:v", "2", "file:/out/x.mp4", "-y"),
     ]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import accumulate
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -98,3 +99,18 @@ def test_the_rate_is_always_inside_the_limits(pts: list[int], low: int, more: in
     rate = schedule.nearest_rate(pts, MS, Fraction(low), Fraction(low + more))
 
     assert low <= rate <= low + more
+
+
+@given(
+    st.sampled_from([Fraction(30), Fraction(30_000, 1001)]),
+    st.integers(0, 14),
+    st.randoms(use_true_random=False),
+)
+def test_jitter_does_not_hide_which_of_two_near_rates_it_is(
+    rate: Fraction, most_ms: int, chance: Random
+) -> None:
+    tick = Fraction(1, 90_000)
+    late = Random(chance.getrandbits(32))  # noqa: S311 - a pattern would be a rate of its own
+    pts = [round(n / rate / tick) + 90 * late.randint(-most_ms, most_ms) for n in range(450)]
+
+    assert schedule.nearest_rate(pts, tick, LOW, HIGH) == rate

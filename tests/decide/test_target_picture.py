@@ -280,7 +280,7 @@ def test_an_encode_is_told_everything_the_engine_needs() -> None:
     assert (found.matrix_in, found.colours_in) == ("bt709", None)
     assert found.full_range_in
     assert found.flatten
-    assert (found.crf, found.preset, found.keyframe_interval) == (18, "veryfast", 60)
+    assert (found.crf, found.preset, found.keyframe_interval) == (19, "superfast", 60)
     assert found.buffer_bits == found.max_rate_bps
 
 

@@ -47,3 +47,15 @@ def test_the_stream_carries_the_level_of_its_size(tmp_path: Path) -> None:
     track = reading.stream_facts(output)["streams"][0]
 
     assert track["level"] == round(10 * float(report.plan.encoding.level))
+
+
+def test_the_macroblock_tree_is_off(tmp_path: Path) -> None:
+    """It reads memory that nobody has written (x264 core 165): results would not repeat."""
+    spec = ClipSpec(name="slow", frames=45, frame_rate=Fraction(15), gop=INTRA_ONLY)
+    source = make_clip(spec, tmp_path / "slow.mp4")
+    output = tmp_path / "out.mp4"
+    process_file(source, target=Target(output=output), options=Options())
+
+    settings = re.search(rb"options: [ -~]+", output.read_bytes())
+    assert settings is not None
+    assert b" mbtree=0 " in settings[0]

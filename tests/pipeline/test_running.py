@@ -43,7 +43,7 @@ def test_a_signal_leaves_nothing_behind(
         said = stop_while_encoding(started, number)
 
     assert started.returncode == 128 + number
-    assert said.splitlines() == ["clipready: interrupted; nothing unfinished was left behind"]
+    assert said.splitlines() == ["clipready: interrupted; no unfinished file was left behind"]
     assert [path.name for path in tmp_path.iterdir()] == ["slow.mp4"]
 
 

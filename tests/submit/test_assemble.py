@@ -15,12 +15,23 @@ from fixtures.clips import make_clip
 from fixtures.reading import frame_numbers, have_ffmpeg
 from fixtures.spec import ClipSpec, Gop
 from pipeline.assemble import Assembled, AssetProgress, Planned, Step, assemble, plan_media
+from pipeline.digests import file_digest
 from pipeline.errors import ErrorCode, RequestRejected, SourceError, StoreError
 from pipeline.fetch import Fetcher
 from pipeline.price import quote
 from pipeline.request import GenerationRequest, Resolved, body, job_key, resolve
 from pipeline.stores.content import Stored, content_of
-from preprocess import Intent, Prepared, Role, Route, Short, load_profile
+from preprocess import (
+    AudioChoice,
+    Intent,
+    Prepared,
+    Role,
+    Route,
+    Short,
+    VerifyLevel,
+    load_profile,
+    parse_window,
+)
 from tests.images import stills
 from tests.submit.web import says, serving
 
@@ -315,11 +326,11 @@ def test_what_is_stored_is_what_was_hashed(media: dict[str, Path], tmp_path: Pat
     planned, done, told = run(request, tmp_path, store)
 
     digests = {sha256(content).hexdigest() for content in store.contents.values()}
-    assert set(done.digests.values()) == digests
+    assert {each.sha256 for each in done.prepared.values()} == digests
     assert {len(content) for content in store.contents.values()} == set(done.sizes.values())
     sent = body(request, done.urls)
-    assert sent["video"] == f"https://shelf.example/{done.digests['video']}.mp4"
-    assert sent["image"] == f"https://shelf.example/{done.digests['image']}.png"
+    assert sent["video"] == f"https://shelf.example/{done.prepared['video'].sha256}.mp4"
+    assert sent["image"] == f"https://shelf.example/{done.prepared['image'].sha256}.png"
     assert {(each.field, each.step) for each in told if each.done} == {
         (name, step) for name in ("image", "video") for step in Step
     }
@@ -328,19 +339,63 @@ def test_what_is_stored_is_what_was_hashed(media: dict[str, Path], tmp_path: Pat
     assert quote(request, planned.input_s).max_input_s == planned.input_s
 
 
-def test_the_same_media_make_the_same_key(media: dict[str, Path], tmp_path: Path) -> None:
-    """Encoded twice, beside other work and alone: a second try must not be paid for."""
-    keys = set()
-    for n, image in enumerate((None, media["wide"], None)):
-        folder = tmp_path / str(n)
-        folder.mkdir()
-        request = resolved(video=media["clip"], image=image, mode="edit")
-        _, done, _ = run(request, folder)
-        assert done.prepared["video"].route is Route.ENCODE
-        keys.add((image is None, done.digests["video"], job_key(request, done.digests)))
+def key_of(folder: Path, intent: Intent | None = None, **asked: Any) -> str:  # noqa: ANN401
+    request = resolved(**asked)
+    folder.mkdir()
+    planned = asyncio.run(plan_media(request, folder, intent=intent))
+    return job_key(request, planned.digests)
 
-    assert len({digest for _, digest, _ in keys}) == 1
-    assert len(keys) == 2
+
+def test_the_same_media_make_the_same_key_however_they_are_given(
+    media: dict[str, Path], tmp_path: Path
+) -> None:
+    """A second try must not be paid for, whatever an encoder makes of it."""
+    clip = media["clip"]
+    with clip.open("rb") as file:
+        keys = {
+            key_of(tmp_path / "a", video=clip),
+            key_of(tmp_path / "b", video=clip.read_bytes(), mode="edit", duration=5),
+            key_of(tmp_path / "c", video=file),
+            key_of(tmp_path / "d", Intent(verify=VerifyLevel.FULL), video=clip),
+        }
+    others = [
+        key_of(tmp_path / "e", video=media["upright"]),
+        key_of(tmp_path / "f", video=clip, image=media["wide"], mode="edit"),
+        key_of(tmp_path / "g", video=clip, mode="extend"),
+        key_of(tmp_path / "h", Intent(audio=AudioChoice.DROP), video=clip),
+        key_of(tmp_path / "i", Intent(window=parse_window("0..2")), video=clip),
+    ]
+
+    assert len(keys) == 1
+    assert len({*keys, *others}) == 1 + len(others)
+
+
+def test_the_digest_of_a_long_file_reads_its_ends_and_places_between(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    mib, size = 1 << 20, 300 << 20
+    with path.open("wb") as file:
+        file.truncate(size)
+    before = file_digest(path, Intent())
+    for place in (0, 63 * mib, 64 * mib, 300 * mib - 1, 236 * mib):
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(b"x")
+        assert before != (before := file_digest(path, Intent()))
+    with path.open("ab") as file:
+        file.truncate(size + 1)
+    assert file_digest(path, Intent()) != before
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (2 << 20) + 1])
+def test_the_digest_of_a_short_file_is_of_every_byte(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "short"
+    path.write_bytes(bytes(size))
+    before = {file_digest(path, Intent())}
+    for place in {0, size // 2, size - 1} if size else ():
+        path.write_bytes(bytes(place) + b"x" + bytes(size - place - 1))
+        before.add(file_digest(path, Intent()))
+
+    assert len(before) == 1 + len({0, size // 2, size - 1} if size else ())
 
 
 def test_nothing_is_written_beside_the_inputs(media: dict[str, Path], tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,10 +26,12 @@ from pipeline import (
     ErrorCode,
     GenerationRequest,
     Job,
+    Ledger,
     LedgerError,
     Quote,
     RequestRejected,
     Settings,
+    State,
     StoreError,
     SyncClient,
     SyncJob,
@@ -129,7 +134,7 @@ def test_a_prompt_becomes_a_clip(caller: Caller, server: Server, tmp_path: Path)
 
     assert clip.path.read_bytes() == server.clip
     assert [body["mode"] for body in server.jobs.values()] == ["t2v"]
-    assert [type(each).__name__ for each in told] == ["Quote", "Entry"]
+    assert [type(each).__name__ for each in told] == ["Quote", "Entry", "Entry"]
     assert clip.cost_usd == pytest.approx(0.60)
     assert clip.path.name == f"clip-{clip.key[:16]}.mp4"
 
@@ -165,6 +170,20 @@ def test_the_same_content_is_the_same_job_and_other_content_another(
 
     assert first.key == second.key != other.key
     assert len(server.jobs) == 2
+
+
+def test_a_clip_that_has_to_be_encoded_is_not_even_encoded_a_second_time(
+    caller: Caller, server: Server, tmp_path: Path
+) -> None:
+    """Encoded by several threads it is not the same to the byte; the job is the same even so."""
+    small = make_clip(
+        ClipSpec(name="small", frames=60, width=320, height=240, sound=None), tmp_path / "small.mp4"
+    )
+    request = GenerationRequest(prompt="snow", video=small)
+    keys = {caller.generate(request, tmp_path).key for _ in range(2)}
+
+    assert len(keys) == len(server.jobs) == 1
+    assert len(caller.given["store"].put_there) == 1
 
 
 def test_another_key_is_another_job_of_the_same_content(
@@ -318,6 +337,31 @@ def test_the_sync_face_refuses_to_block_a_loop(tmp_path: Path, server: Server) -
 
     with pytest.raises(RuntimeError, match="use Client"):
         asyncio.run(wrong())
+
+
+def test_an_interrupt_ends_the_sync_face_and_the_ledger_says_that_nobody_knows(
+    tmp_path: Path, server: Server
+) -> None:
+    """Ctrl-C reaches the caller's thread, not that of the loop."""
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        server.accept(request)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    connection = httpx.MockTransport(hang)
+    began = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        SyncClient(settings(tmp_path), connection=connection, pace=Time().pace()) as client,
+    ):
+        client.submit(SNOW, key="one")
+
+    assert time.monotonic() - began < 30
+    ledger = Ledger(tmp_path)
+    assert ledger.get("one").state is State.UNKNOWN
+    ledger.close()
 
 
 def test_no_face_shows_the_key(tmp_path: Path, server: Server) -> None:

@@ -274,6 +274,19 @@ def test_the_key_goes_out_in_one_header_and_to_the_provider_alone() -> None:
     assert all(KEY not in str(request.url) for request in script.requests)
 
 
+@pytest.mark.parametrize("key", [KEY, "another-kind-of-key"])
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_key_that_comes_back_is_not_passed_on(key: str, status: int) -> None:
+    """A page that repeats the headers it was sent, say."""
+    page = httpx.Response(status, html=f"<html>Authorization: {key}, and again {key}</html>")
+    answer = asyncio.run(transport(Script(page), api_key=key).post_once("/v1/x", b"{}"))
+
+    assert key.encode() not in answer.body
+    with pytest.raises(ApiUnreadable) as caught:
+        _ = answer.data
+    assert key not in f"{vars(caught.value)}"
+
+
 def test_logs_of_the_http_library_hold_no_signature(caplog: pytest.LogCaptureFixture) -> None:
     """Httpx logs whole URLs at INFO."""
     caplog.set_level(logging.DEBUG)

@@ -1,0 +1,1 @@
+"""``clipready submit``, ``clipready jobs`` and ``clipready profiles refresh``."""
