@@ -149,7 +149,7 @@ def trial(encoding: VideoEncoding, binary: Binary, encoder: Encoder) -> list[str
 def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) -> tuple[str, ...]:
     """What the program lacks for this command, in words."""
     if binary.libavformat < OLDEST:
-        return (f"its version {binary.version} is older than FFmpeg 5.1",)
+        return ("it is older than FFmpeg 5.1",)
     named = [*_picture_steps(plan, source, encoder)]
     if _passes_side_data(plan, source, binary):
         named.append(_CHOICE)
@@ -161,12 +161,12 @@ def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) ->
     elif plan.audio.action is AudioAction.COPY:
         bitstream_filters = {"noise", "setts"}
         if not _is_placed(plan, source, binary):
-            return (f"FFmpeg 6.0, to copy sound whose times are rounded; it is {binary.version}",)
+            return ("FFmpeg 6.0 is needed to copy sound whose times are rounded",)
     return (
-        *(f"the encoder {name}" for name in sorted(coders - binary.encoders)),
-        *(f"the filter {name}" for name in sorted({s.name for s in named} - binary.filters)),
+        *(f"no encoder {name}" for name in sorted(coders - binary.encoders)),
+        *(f"no filter {name}" for name in sorted({s.name for s in named} - binary.filters)),
         *(
-            f"the bitstream filter {name}"
+            f"no bitstream filter {name}"
             for name in sorted(bitstream_filters - binary.bitstream_filters)
         ),
     )

@@ -22,6 +22,7 @@ from preprocess.task import Task, call, loaded, probe_budget
 
 if TYPE_CHECKING:
     from preprocess.facts import Facts
+    from preprocess.geometry import Size
     from preprocess.intake import Intake
     from preprocess.worker.client import Worker
 
@@ -35,7 +36,7 @@ UNBOUNDED = 1 << 46
 _Identity = tuple[str, int, int]
 """Path, time of the last change in ns, bytes."""
 _asked: dict[_Identity, Binary] = {}
-_proven: set[tuple[_Identity, TrialRequest]] = set()
+_proven: set[tuple[_Identity, Encoder, Size, Fraction]] = set()
 
 
 def external_for(task: Task, worker: Worker) -> External | None:
@@ -107,17 +108,17 @@ def _ask(task: Task, worker: Worker, identity: _Identity) -> Binary:
 
 
 def _prove(task: Task, worker: Worker, identity: _Identity, external: External) -> None:
-    """Have the encoder make a few pictures, once for each way in which it is asked to."""
+    """Have the encoder make a few pictures, once for each size and rate."""
     assert isinstance(task.plan, ClipPlan)  # noqa: S101 - `external_for` has looked
     assert task.plan.encoding is not None  # noqa: S101 - as above
-    # How often pictures are written makes no difference here.
-    encoding = replace(task.plan.encoding, writes=())
-    request = TrialRequest(encoding=encoding, binary=external.binary, encoder=external.encoder)
-    if (identity, request) in _proven:
+    encoding, encoder = task.plan.encoding, external.encoder
+    way = (identity, encoder, encoding.canvas, encoding.frame_rate)
+    if way in _proven:
         return
+    request = TrialRequest(encoding=encoding, binary=external.binary, encoder=encoder)
     budget = replace(probe_budget(task), memory_bytes=UNBOUNDED)
     call(worker, "try_encoder", request, None, budget)
-    _proven.add((identity, request))
+    _proven.add(way)
 
 
 # --- the plan ------------------------------------------------------------------------------------

@@ -84,11 +84,12 @@ def try_encoder(request: TrialRequest) -> None:
     words = command.trial(request.encoding, request.binary, request.encoder)
     ended = _run(words, folder="/", on_line=lambda _line: None)
     if ended.status:
-        why = ended.stderr.splitlines()
+        said = ended.stderr.splitlines() or [ending(ended.status)]
+        # Without the part of ffmpeg that says it, and where that lies in memory.
+        why = re.sub(r"^(\[[^\]]*\] )+", "", said[0]).rstrip(".")
         msg = (
-            f"the encoder {request.encoder} of {request.binary.path} "
-            f"({request.binary.version}) cannot be used: {why[0] if why else ending(ended.status)}"
-            ". Install what it needs, or choose another --encoder."
+            f"the encoder {request.encoder} of {request.binary.path} ({request.binary.version}) "
+            f"cannot be used: {why}. Install what it needs, or choose another --encoder."
         )
         raise ProgramFailed(FailureCode.ENCODER_UNUSABLE, msg, _evidence(words, ended))
 

@@ -299,7 +299,7 @@ def test_an_old_program(
 
     code, message, _ = failed(clip, folder)
     assert code == "binary_unfit"
-    assert "its version 4.4.2-0ubuntu0.22.04.1 is older than FFmpeg 5.1" in message
+    assert f"{old} (4.4.2-0ubuntu0.22.04.1) is not enough: it is older than FFmpeg 5.1" in message
     assert "Use --engine av." in message
 
 
