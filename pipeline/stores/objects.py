@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import httpx
 import obstore
@@ -69,6 +70,9 @@ class ObjectStore:
         self._now = now
         self._local = self._url.startswith("s3:") and _has_local_endpoint(os.environ)
         self._remote = self._opened()
+        # One picture as both frames of a clip is one object. Not every server replaces an object in
+        # one step: rclone 1.75 broke off the answer of who was reading it just then.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"ObjectStore({self._url!r})"
@@ -78,7 +82,8 @@ class ObjectStore:
         lifetime = self._lifetime()
         content = await content_of(prepared)
         deadline_s = _GRACE_S + content.size_bytes / _SLOWEST_BYTES_PER_S
-        async with self._told(content, deadline_s):
+        turn = self._turns.setdefault(content.name, asyncio.Lock())
+        async with turn, self._told(content, deadline_s):
             reused = await self._is_there(content)
             if not reused:
                 await self._write(content, on_progress)

@@ -173,6 +173,21 @@ class Shaping(Telling):
             "pictures, or all.",
         ),
     ] = _DEFAULT.verify
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What encodes clips: FFmpeg's libraries, which come along, or an ffmpeg program "
+            "(CLIPREADY_FFMPEG, else the one on the path, else imageio-ffmpeg's).",
+        ),
+    ] = Engine.AV
+    encoder: Annotated[
+        Encoder | None,
+        typer.Option(
+            metavar="ENCODER",
+            help=f"Of --engine ffmpeg: {_listed(Encoder)}. Tried on a few pictures first.",
+            show_default="libx264",
+        ),
+    ] = None
     threads: Annotated[
         int | None,
         typer.Option(
@@ -217,21 +232,6 @@ class Asked(Shaping):
             help="Shape of the result, as 16:9; adaptive keeps it unless a limit forbids.",
         ),
     ] = _DEFAULT.ratio
-    engine: Annotated[
-        Engine,
-        typer.Option(
-            help="What encodes clips: FFmpeg's libraries, which come along, or an ffmpeg program "
-            "(CLIPREADY_FFMPEG, else the one on the path, else imageio-ffmpeg's).",
-        ),
-    ] = Engine.AV
-    encoder: Annotated[
-        Encoder | None,
-        typer.Option(
-            metavar="ENCODER",
-            help=f"Of --engine ffmpeg: {_listed(Encoder)}. Tried on a few pictures first.",
-            show_default="libx264",
-        ),
-    ] = None
     deadline: Deadline = None
     output: Annotated[
         Path | None,

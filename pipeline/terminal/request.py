@@ -74,13 +74,7 @@ def asking(files: list[str], asked: Asked) -> Request:
         ratio=asked.ratio,
         resolution=asked.resolution,
     )
-    options = Options(
-        threads=asked.threads,
-        deadline_s=asked.deadline,
-        force=asked.force,
-        engine=asked.engine,
-        encoder=asked.encoder,
-    )
+    options = replace(working(asked), deadline_s=asked.deadline, force=asked.force)
     target = Target(output=asked.output, directory=asked.directory)
     return _request(files, intent, options, target)
 
@@ -99,6 +93,18 @@ def shaping(asked: Shaping) -> Intent:
     )
 
 
+def working(asked: Shaping) -> Options:
+    """How the work is done.
+
+    Raises:
+        typer.BadParameter: the encoder is none of the engine's.
+    """
+    if asked.encoder is not None and asked.engine is not Engine.FFMPEG:
+        msg = "it is one of an ffmpeg program: add --engine ffmpeg"
+        raise bad_value(msg, "--encoder")
+    return Options(threads=asked.threads, engine=asked.engine, encoder=asked.encoder)
+
+
 def _check_together(files: list[str], asked: Asked) -> None:
     if asked.mode is not None and asked.role is not None:
         msg = "a mode decides the role; give one of --mode and --role"
@@ -109,9 +115,6 @@ def _check_together(files: list[str], asked: Asked) -> None:
     if asked.output is not None and len(files) > 1:
         msg = f"there are {len(files)} inputs, and -o names one result; use -d DIR"
         raise bad_value(msg, "-o")
-    if asked.encoder is not None and asked.engine is not Engine.FFMPEG:
-        msg = "it is one of an ffmpeg program: add --engine ffmpeg"
-        raise bad_value(msg, "--encoder")
     if asked.mode is Mode.I2V_BOTH and len(files) != _PAIR:
         msg = f"i2v_both takes two inputs, start frame then end frame, not {len(files)}"
         raise bad_value(msg, "--mode")

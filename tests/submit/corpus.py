@@ -27,8 +27,17 @@ import httpx
 from fixtures import object_store, recipes
 from fixtures.clips import make_clip
 from fixtures.provider import Behaviour, Provider, Upload
-from pipeline import Client, GenerationRequest, PipelineError, RequestRejected, Settings
-from preprocess import Intent, PreparationFailed, Short
+from pipeline import (
+    Client,
+    GenerationRequest,
+    InvalidMedia,
+    JobFailed,
+    Moderated,
+    ProviderRefused,
+    RequestRejected,
+    Settings,
+)
+from preprocess import ClipreadyError, Intent, Short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +66,7 @@ class Count:
     refused_here: int = 0
     """By us, with rules, before anything was sent."""
     failed: list[str] = field(default_factory=list)
-    """By our fault."""
+    """Neither: a fault of ours, of the store, or a provider that does not come to an end."""
     taken: int = 0
     refused_there: list[str] = field(default_factory=list)
     """Prepared, and refused by the provider all the same."""
@@ -133,10 +142,10 @@ class Bench:
                 await job.wait(deadline_s=_PATIENCE_S, directory=folder)
             except RequestRejected:
                 count.refused_here += 1
-            except PreparationFailed as failed:
-                count.failed.append(f"{name}: {failed}")
-            except PipelineError as refused:
+            except (InvalidMedia, Moderated, ProviderRefused, JobFailed) as refused:
                 count.refused_there.append(f"{name}: {refused}")
+            except ClipreadyError as failed:
+                count.failed.append(f"{name}: {failed}")
             else:
                 count.taken += 1
                 return True

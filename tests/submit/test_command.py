@@ -38,6 +38,13 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Preparing it takes a second, making it does not."""
+    spec = ClipSpec(name="slow", frames=240, width=640, height=360, sound=None)
+    return make_clip(spec, tmp_path_factory.mktemp("slow") / "slow.mp4")
+
+
+@pytest.fixture(scope="module")
 def running() -> Iterator[Provider]:
     behaviour = Behaviour(requests_per_minute=10_000, balance_usd=Decimal(10**6))
     with Provider.running(behaviour) as provider:
@@ -455,6 +462,29 @@ def test_a_signal_within_the_request_is_an_unknown_outcome(
     again = start(environment, *PROMPT, "--key", "mine")
     again.communicate(timeout=20)
     assert (again.returncode, len(provider.jobs)) == (4, 1)
+
+
+@pytest.mark.parametrize(("step", "jobs"), [("probe", 0), ("wait", 1)])
+def test_a_reader_that_goes_away_stops_the_call_and_not_the_job(
+    step: str, jobs: int, environment: dict[str, str], provider: Provider, slow: Path
+) -> None:
+    provider.behaviour.working_s = 30
+    try:
+        with start(environment, *PROMPT, "--video", slow, "--key", "mine", "--json") as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                if json.loads(line)["step"] == step:
+                    break
+            process.stdout.close()
+            said = process.stderr.read()
+    finally:
+        provider.behaviour.working_s = Behaviour.working_s
+
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert ("clipready jobs resume mine" in said) == bool(jobs)
+    assert len(provider.jobs) == jobs
 
 
 def test_a_kill_while_preparing_leaves_nothing_to_pay(

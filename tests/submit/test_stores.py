@@ -125,6 +125,20 @@ def test_what_was_put_can_be_fetched_by_its_url(
     assert not stored.reused
 
 
+def test_one_content_that_is_put_twice_at_once_is_written_once(
+    prefix: str, photo: Prepared
+) -> None:
+    """As the same picture for both frames is; a server may show a file that is half replaced."""
+
+    async def both() -> list[Stored]:
+        store = open_store(prefix)
+        return await asyncio.gather(*(store.put(photo) for _ in range(4)))
+
+    stored = asyncio.run(both())
+
+    assert sorted(each.reused for each in stored) == [False, True, True, True]
+
+
 def test_a_url_that_is_signed_for_get_refuses_head_and_says_so(
     s3: object_store.ObjectStore, photo: Prepared
 ) -> None:

@@ -122,6 +122,8 @@ def _follow(
     except BaseException:  # Ctrl-C: what was sent goes on, and has to be told of
         if (entry := submission.entry()) is not None:
             voice.left(entry)
+        if submission.unheard is not None:
+            raise submission.unheard from None  # which Typer ends quietly
         raise
     tell(ended)
     _leave(ended.status)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.jobs import WAIT_S
 from pipeline.request import GenerationRequest
 from pipeline.terminal.options import bad_value
-from pipeline.terminal.request import profile_for, shaping
+from pipeline.terminal.request import profile_for, shaping, working
 from pipeline.terminal.submit.options import AUTO
 from preprocess import Intent, Options
 
@@ -60,7 +60,7 @@ def ordering(asked: Submitting) -> Order:
     return Order(
         request=_request(asked, profile),
         intent=shaping(asked),
-        options=Options(threads=asked.threads),
+        options=working(asked),
         store=asked.store,
         as_is=asked.as_is,
         key=asked.key,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from pipeline.terminal.submit.steps import Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.answers import JobState
     from pipeline.assemble import AssetProgress
     from pipeline.blocking import SyncJob
     from pipeline.terminal.submit.order import Order, Wait
@@ -47,6 +50,8 @@ class Submission:
     """Where it is told how far it is."""
     quote: Quote | None = None
     key: str | None = None
+    unheard: BrokenPipeError | None = None
+    """Whoever it was told to is gone."""
 
     def draft(self, order: Order) -> Ended:
         """Say what would be sent."""
@@ -98,9 +103,7 @@ class Submission:
     def _waited(self, job: SyncJob, wait: Wait | None) -> Ended:
         if wait is None:
             return Ended(status=Status.SUBMITTED, quote=self.quote, entry=job.entry)
-        clip = job.wait(
-            deadline_s=wait.deadline_s, directory=wait.directory, on_state=self.steps.take
-        )
+        clip = job.wait(deadline_s=wait.deadline_s, directory=wait.directory, on_state=self._tell)
         self.steps.finish()
         return Ended(status=Status.DONE, quote=self.quote, entry=job.entry, clip=clip)
 
@@ -108,8 +111,6 @@ class Submission:
         try:
             with SyncClient(_settings(store)) as client:
                 return work(client)
-        except BrokenPipeError:  # nobody reads the steps on stdout any more
-            raise
         except Exception as error:  # noqa: BLE001 - a job that is paid for needs an answer
             trouble = trouble_of(error)
         return Ended(status=trouble.status, quote=self.quote, entry=self.entry(), trouble=trouble)
@@ -119,7 +120,17 @@ class Submission:
             self.quote = event
         if isinstance(event, Entry):
             self.key = event.key
-        self.steps.take(event)
+        self._tell(event)
+
+    def _tell(self, event: AssetProgress | Quote | Entry | JobState) -> None:
+        """Tell, on the loop's thread: to raise there would stop nothing, so stop as Ctrl-C does."""
+        if self.unheard is not None:
+            return
+        try:
+            self.steps.take(event)
+        except BrokenPipeError as error:
+            self.unheard = error
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def entry(self) -> Entry | None:
         """What the ledger has of the job now, if there is any."""
