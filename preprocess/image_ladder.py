@@ -90,14 +90,17 @@ def _attempt(
     with publish.target_errors(path):
         result = path.open("rb", buffering=0)
     with result:
-        measured = _measured(task, worker, plan, result.fileno())
+        stays = outcome.pixels is not None
+        measured = _measured(task, worker, plan, result.fileno(), digest=stays)
     task.tell(Stage.VERIFY, 1)
     return measured, _checks(task, plan, outcome, measured)
 
 
-def _measured(task: Task, worker: Worker, plan: ImagePlan, fd: int) -> ImageMeasured:
+def _measured(
+    task: Task, worker: Worker, plan: ImagePlan, fd: int, *, digest: bool
+) -> ImageMeasured:
     with task.timed("verify"):
-        answer = call(worker, "verify_image", None, fd, _budget(task, plan))
+        answer = call(worker, "verify_image", None, fd, _budget(task, plan), digest=digest)
         return loaded(worker, "verify_image", ImageMeasured, answer.get("measured"))
 
 
@@ -108,7 +111,7 @@ def check_image_decodes(task: Task, taken: Intake, worker: Worker) -> None:
         InputRejected: it cannot be decoded.
     """
     assert isinstance(task.plan, ImagePlan)  # noqa: S101 - the caller has looked
-    damage = _measured(task, worker, task.plan, taken.fd).damage
+    damage = _measured(task, worker, task.plan, taken.fd, digest=False).damage
     if damage is not None:
         raise InputRejected([corrupt(damage, 0, 1)])
 

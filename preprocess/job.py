@@ -127,7 +127,7 @@ class ImageMeasured:
 
     facts: Facts
     pixels: str | None
-    """Digest of its decoded pixels; ``None`` if they cannot be decoded."""
+    """Digest of its decoded pixels; ``None`` if nobody asked, or they cannot be decoded."""
     damage: str | None
     """Why they cannot."""
 

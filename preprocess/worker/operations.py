@@ -154,14 +154,18 @@ def prepare_image(args: dict[str, Any], fds: list[int], _progress: Progress) -> 
     return {"outcome": wire.dump(outcome)}
 
 
-def verify_image(_args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
-    """Measure an image result, and decode it."""
+def verify_image(args: dict[str, Any], fds: list[int], _progress: Progress) -> dict[str, Any]:
+    """Measure an image result, and decode it; its pixels are told where they had to stay."""
     from preprocess.engines import images  # noqa: PLC0415 - as above
 
     probed = probe_descriptor(fds[0], _ANY_WINDOW)
+    container = probed.facts.container or ""
     pixels, damage = None, None
     try:
-        pixels = images.pixel_digest(fds[0], probed.facts.container or "")
+        if args["digest"]:
+            pixels = images.pixel_digest(fds[0], container)
+        else:
+            images.check_whole(fds[0], container)
     except SourceDamaged as error:
         damage = str(error)
     measured = ImageMeasured(facts=probed.facts, pixels=pixels, damage=damage)
