@@ -212,6 +212,9 @@ class AudioTrack:
     """How much of ``window_s`` has its bytes inside the file."""
     uneven: str | None = None
     """Why its packets cannot be copied one after the other; found by trying."""
+    channel_layout: str | None = None
+    """FFmpeg's name for where the channels are: ``stereo``, ``5.1(side)``, ``ambisonic 1``;
+    ``16 channels`` where nothing says."""
     passed_over: tuple[str, ...] = ()
     """Sound tracks that would have come first, but that nothing here reads: ``track 1 (apac)``."""
 

@@ -413,6 +413,7 @@ def _audio(
         profile=context.profile if context else None,
         decodable=source.decodes(stream),
         channels=context.layout.nb_channels if context else None,
+        channel_layout=context.layout.name if context else None,
         sample_rate_hz=rate,
         bit_rate_bps=round(8 * sum(sound.sizes) / window_s) if window_s > 0 else None,
         time_base=tick,

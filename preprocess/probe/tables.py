@@ -313,6 +313,7 @@ def _indexed_audio(
         profile=context.profile if context else None,
         decodable=source.decodes(stream),
         channels=context.layout.nb_channels if context else None,
+        channel_layout=context.layout.name if context else None,
         sample_rate_hz=(context.sample_rate if context else None) or None,
         bit_rate_bps=round(8 * window.bytes_per_s) if window.bytes_per_s else None,
         time_base=tick,
