@@ -210,8 +210,8 @@ def _settled(path: str) -> str | None:
     """Do what is left to do of the result; what is wrong with one that is no result."""
     try:
         mp4.settle_durations(path)
-    except (FileNotFoundError, ValueError, IndexError, struct.error) as error:
-        return f"ended without an error, and what it wrote is no MP4: {error}"
+    except (FileNotFoundError, ValueError, IndexError, struct.error):
+        return "ended without an error, and what it wrote is no MP4"
     return None
 
 

@@ -536,8 +536,8 @@ _DONE = f'{FFMPEG} "$@"; for word; do case $word in file:*) result=${{word#file:
         ("exit 0", "ended without an error, and took 0 of the 60 pictures"),
         (f'{FFMPEG} -t 1 "$@"; exit 0', "took 30 of the 60 pictures"),
         ("echo frame=abc; echo 'frame:1 pts:'; echo 'frame= 12 fps=3'; exit 0", "took 0 of"),
-        (f"{_DONE}; rm $result; exit 0", "what it wrote is no MP4: "),
-        (f"{_DONE}; echo no > $result; exit 0", "what it wrote is no MP4: "),
+        (f"{_DONE}; rm $result; exit 0", "what it wrote is no MP4."),
+        (f"{_DONE}; echo no > $result; exit 0", "what it wrote is no MP4."),
     ],
     ids=["nothing", "half", "noise", "removed", "no clip"],
 )
