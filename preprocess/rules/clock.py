@@ -67,13 +67,12 @@ def duration(case: Case) -> Iterable[Finding]:
 
 def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
     chosen, lossless = case.chosen, can_cut(case)
-    fix = _part(case)
-    given_up = seconds_text(chosen.given_up_s)
+    given_up, aside = seconds_text(chosen.given_up_s), ""
     if lossless and chosen.given_up_s:
-        fix += f", less {given_up} to a clean boundary"
+        aside = f"less {given_up} to a clean boundary"
     elif not lossless and case.video.codec in case.accept.video_codecs:
         why = f"gives up {given_up}" if chosen.slice else "has no proven start or end"
-        fix += f", encoded: a lossless cut {why}"
+        aside = f"encoded: a lossless cut {why}"
     longest = chosen.longest_s
     return Change(
         Reason(
@@ -83,9 +82,10 @@ def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
             value=round(float(longest), 6) if longest is not None else None,
             limit_value=float(case.accept.max_duration_s),
             unit="s",
-            fix=fix,
+            fix=_part(case),
         ),
         Route.CUT if lossless else Route.ENCODE,
+        aside,
     )
 
 
