@@ -230,6 +230,10 @@ class StillImage:
     bit_depth: int
     coding: str | None
     """The process of a JPEG: ``baseline``, ``extended``, ``progressive``, ``arithmetic`` …"""
+    scalable: bool = False
+    """A JPEG in one scan, which its decoder makes smaller without holding all of it."""
+    unended: bool = False
+    """A JPEG that lacks its last marker and nothing else."""
     alpha: bool
     animated: bool
     profile_name: str | None

@@ -8,7 +8,7 @@ from preprocess.facts import Facts, IndexPlace, Kind
 from preprocess.intent import VIDEO_ROLES
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
-from preprocess.rules.image import MAX_PIXELS
+from preprocess.rules.image import MAX_PIXELS, MAX_SCALED_PIXELS
 from preprocess.rules.sound import is_kept
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ _FAULTS = {
         "export a smaller animation, or use --mode i2v_first for its first frame",
     ),
     "input.streams": ("at most 16 tracks", "export the clip with one picture and one sound track"),
-    "image.pixels": (f"<= {MAX_PIXELS / 1e6:.0f} megapixels", "export a smaller image"),
+    "image.pixels": (
+        f"<= {MAX_PIXELS / 1e6:.0f} megapixels, {MAX_SCALED_PIXELS / 1e6:.0f} of a baseline JPEG",
+        "export a smaller image",
+    ),
     "input.no_picture": ("a picture track", "use a file that shows something"),
 }
 
