@@ -170,6 +170,11 @@ class Span:
     start_s: Fraction
     end_s: Fraction
 
+    @property
+    def length_s(self) -> Fraction:
+        """From start to end."""
+        return self.end_s - self.start_s
+
     def shared_s(self, start_s: Fraction, end_s: Fraction) -> Fraction:
         """How much of it lies between *start_s* and *end_s*."""
         return max(Fraction(0), min(self.end_s, end_s) - max(self.start_s, start_s))
