@@ -121,6 +121,7 @@ def process_file(
 
     Raises:
         LookupError, ProfileInvalid, ValueError: the intent itself makes no sense.
+        TypeError: *source* is no path. Bytes and open files have to be written to one before.
     """
     return report_file(Path(source), intent, target, options, on_progress=on_progress)
 
@@ -141,7 +142,7 @@ def prepare_file(
     Raises:
         InputRejected: it cannot be made acceptable; ``reasons`` holds every objection.
         PreparationFailed: something on our side failed; ``code`` says what.
-        LookupError, ProfileInvalid, ValueError: the intent itself makes no sense.
+        LookupError, ProfileInvalid, ValueError, TypeError: as `process_file`.
     """
     return _prepared(
         process_file(source, intent=intent, target=target, options=options, on_progress=on_progress)

@@ -47,6 +47,12 @@ DAMAGE = (
 """What hostile files were seen to raise from Pillow and its plugins; MemoryError stays itself."""
 
 
+def in_words(error: BaseException) -> str:
+    """What is wrong with an image, for people; Pillow speaks of its own buffers."""
+    said = str(error) or type(error).__name__
+    return "the data end before the picture does" if "truncated" in said.lower() else said[:200]
+
+
 @contextmanager
 def open_image(fd: int, container: str) -> Iterator[Image.Image]:
     """Read the header of the image behind *fd*; pixels come with ``load``.

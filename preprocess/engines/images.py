@@ -17,7 +17,7 @@ from preprocess.engines.resample import Region, resized
 from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, profile_of, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
-from preprocess.pixels import DAMAGE, open_file, open_image
+from preprocess.pixels import DAMAGE, in_words, open_file, open_image
 from preprocess.plan import BLUR_SHARE, JPEG_QUALITIES, Colours, Route
 from preprocess.probe import jpeg, png
 from preprocess.rules.image import MAX_PIXELS
@@ -162,8 +162,7 @@ def _check_filled(fd: int, image: Image.Image, drafted: tuple[int, int] | None) 
 
 
 def _damaged(error: BaseException) -> SourceDamaged:
-    said = str(error) or type(error).__name__
-    return SourceDamaged(0, 1, f"pictures can be decoded: {said}"[:200])
+    return SourceDamaged(0, 1, f"pictures can be decoded: {in_words(error)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

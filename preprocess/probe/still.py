@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from preprocess import icc
 from preprocess.facts import Dynamic, StillImage
 from preprocess.geometry import Size
-from preprocess.pixels import BOMBS, DAMAGE, OPENED_PIXELS, open_image
+from preprocess.pixels import BOMBS, DAMAGE, OPENED_PIXELS, in_words, open_image
 from preprocess.probe import gif, heif, jpeg, png, webp
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, PRIMARIES, TRANSFERS
@@ -85,7 +85,7 @@ def probe_image(fd: int, facts: Facts) -> Facts:
     except UnidentifiedImageError:
         return _corrupt(facts, f"{facts.description} whose header cannot be read")
     except (BoxError, *DAMAGE) as error:
-        return _corrupt(facts, f"{str(error) or type(error).__name__}"[:200])
+        return _corrupt(facts, in_words(error))
 
 
 def _measured(fd: int, facts: Facts, container: str) -> Facts:

@@ -63,12 +63,15 @@ def input_objections(facts: Facts) -> list[Reason]:
             )
         ]
     if facts.kind not in _MOVING or not facts.supported or facts.video is None:
+        heard = facts.kind is Kind.AUDIO
         return [
             Reason(
-                rule="input.audio_only" if facts.kind is Kind.AUDIO else "input.unsupported",
+                rule="input.audio_only" if heard else "input.unsupported",
                 measured=facts.description,
                 limit=_TAKEN,
-                fix="use a file that has a picture",
+                fix="use a file that has a picture"
+                if heard
+                else "use a file of one of these kinds",
             )
         ]
     return _unreadable(facts)

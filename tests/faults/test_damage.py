@@ -496,9 +496,7 @@ SPOKEN_OVER = ClipSpec(
 
 @pytest.mark.skipif(not reading.have_ffmpeg(), reason="no ffmpeg to read results with")
 @pytest.mark.parametrize("container", [Container.MP4, Container.MATROSKA, Container.MPEGTS])
-def test_a_picture_is_held_for_as_long_as_sound_runs_on(
-    container: Container, clip: Copy, folder: Path
-) -> None:
+def test_a_picture_is_held_for_as_long_as_sound_runs_on(container: Container, clip: Copy) -> None:
     spec = replace(SPOKEN_OVER, name=f"spoken-over-{container}", container=container)
     report = process(clip(spec)).report
     assert report is not None
