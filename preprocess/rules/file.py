@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _IMAGES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 _TAKEN = (
-    "a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg, MXF or an animated image; "
+    "a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg, MXF, DV or an animated image; "
     f"an image: {_IMAGES}"
 )
 _FAULTS = {
