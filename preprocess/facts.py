@@ -170,6 +170,11 @@ class Span:
     start_s: Fraction
     end_s: Fraction
 
+    @property
+    def length_s(self) -> Fraction:
+        """From start to end."""
+        return self.end_s - self.start_s
+
     def shared_s(self, start_s: Fraction, end_s: Fraction) -> Fraction:
         """How much of it lies between *start_s* and *end_s*."""
         return max(Fraction(0), min(self.end_s, end_s) - max(self.start_s, start_s))
@@ -233,6 +238,10 @@ class StillImage:
     bit_depth: int
     coding: str | None
     """The process of a JPEG: ``baseline``, ``extended``, ``progressive``, ``arithmetic`` …"""
+    scalable: bool = False
+    """A JPEG in one scan, which its decoder makes smaller without holding all of it."""
+    unended: bool = False
+    """A JPEG that lacks its last marker and nothing else."""
     alpha: bool
     animated: bool
     profile_name: str | None

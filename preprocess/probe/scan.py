@@ -125,6 +125,10 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     picture = scan.picture
     if scan.at_end and not scan.torn and source.container.format.name in _UNSIZED:
         scan.torn += scan.last_gop.ends_torn()
+    if scan.at_end and source.container.format.name == "dv" and picture.sizes:
+        # FFmpeg 8.1 fills a block that is cut off with what the one before it held, and says
+        # nothing. This can go when its packet is marked as corrupt, as others are.
+        scan.torn += source.container.size % picture.sizes[-1] > 0
     table = _table(scan, stream, pauses=source.container.format.name in _PAUSING)
     whole = scan.at_start and scan.at_end
     end = max(picture.pts, default=0) + table.last_duration

@@ -159,8 +159,10 @@ _DAMAGE = (av.FFmpegError, OSError, ValueError, IndexError, UnicodeDecodeError, 
 
 
 def _plain(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{type(error).__name__}: {text}"
+    if isinstance(error, EOFError):
+        return "it ends before anything can be read from it"
+    text = getattr(error, "strerror", None)
+    return text or f"{type(error).__name__}: {error}"
 
 
 def _without_picture(facts: Facts, container: InputContainer) -> Facts:
