@@ -6,6 +6,7 @@ probing decoders (PyAV 18.1.0).
 
 from __future__ import annotations
 
+import ctypes
 import os
 from contextlib import contextmanager
 from fractions import Fraction
@@ -180,6 +181,23 @@ def sound_context(stream: AudioStream) -> AudioCodecContext | None:
     return cast("AudioCodecContext | None", stream.codec_context)
 
 
+def layout_of(context: AudioCodecContext) -> av.AudioLayout:
+    """The channels of the sound, as far as the decoder knows."""
+    return _kept(context.layout)
+
+
+def _kept(layout: av.AudioLayout) -> av.AudioLayout:
+    """*layout*, never to be freed.
+
+    It would free the list of its channels, which belongs to the decoder or frame it was read from,
+    and the second time kills the process (PyAV 18.1.0, av/audio/layout.py, since PyAV #2284). Only
+    unusual orders of channels have a list; QuickTime writes them in ``chan``. To go when
+    ``get_audio_layout`` copies with ``av_channel_layout_copy``.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    return layout
+
+
 def is_decodable(stream: Stream) -> bool:
     """Whether *stream*'s decoder is on our list."""
     context: CodecContext | None = getattr(stream, "codec_context", None)
@@ -234,8 +252,11 @@ def strict_decoder(stream: Stream) -> VideoCodecContext:
 def decoded_sound(packet: Packet[Stream] | Packet[AudioStream]) -> list[av.AudioFrame]:
     """The frames of a packet of sound; none where it is damaged, for callers that keep account."""
     try:
-        return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
+        frames = [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
     except MemoryError:  # also an FFmpegError, and not the file's fault
         raise
     except av.FFmpegError:
         return []
+    for frame in frames:
+        _kept(frame.layout)
+    return frames

@@ -13,7 +13,7 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import decoder_of, demuxed, sound_context, tick_s
+from preprocess.native import layout_of, decoder_of, demuxed, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
 from preprocess.probe.sound_index import frame_samples
@@ -411,13 +411,14 @@ def _audio(
     window_s = (end - sound.pts[0]) * tick
     rate = (context.sample_rate if context else None) or None
     samples = _frame_samples(sound, tick, context)
+    layout = layout_of(context) if context else None
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else "unknown",
         profile=context.profile if context else None,
         decodable=source.decodes(stream),
-        channels=context.layout.nb_channels if context else None,
-        channel_layout=context.layout.name if context else None,
+        channels=layout.nb_channels if layout else None,
+        channel_layout=layout.name if layout else None,
         sample_rate_hz=rate,
         bit_rate_bps=round(8 * sum(sound.sizes) / window_s) if window_s > 0 else None,
         time_base=tick,
