@@ -113,9 +113,20 @@ def seek_before(
     """
     point = seek_point(container, stream, pts, demuxer, lead_s=lead_s)
     if point is None:
-        container.seek(0, backward=True)
+        rewind(container)
     else:
         container.seek(point, stream=stream, backward=True)
+
+
+def rewind(container: InputContainer) -> None:
+    """Go to the first packet of the file.
+
+    FLV has no way to seek of its own, and the general one refuses times before the first key
+    picture, and passes over sound that is stored before it (libavformat/seek.c,
+    ``seek_frame_generic``, 8.1.2). A place in bytes has neither fault.
+    """
+    in_bytes = container.format.name == "flv"
+    container.seek(0, backward=True, unsupported_byte_offset=in_bytes)
 
 
 def seek_point(

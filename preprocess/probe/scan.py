@@ -13,7 +13,7 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import layout_of, decoder_of, demuxed, sound_context, tick_s
+from preprocess.native import decoder_of, demuxed, layout_of, rewind, sound_context, tick_s
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
 from preprocess.probe.sound_index import frame_samples
@@ -334,7 +334,7 @@ def _scan_tail(source: Source, stream: Stream, audio_stream: AudioStream | None)
             break
     first_sound = None
     if audio_stream is not None:
-        source.container.seek(0, backward=True)
+        rewind(source.container)
         first_sound = next((p.pts for p in _packets(source, [audio_stream])), None)
     scan = _seek_tail(source, stream, audio_stream, start) or _scan_all(
         source, stream, audio_stream, start
@@ -372,7 +372,7 @@ def _seek_tail(
 def _scan_all(
     source: Source, stream: Stream, audio_stream: AudioStream | None, start: _Scan
 ) -> _Scan:
-    source.container.seek(0, backward=True)
+    rewind(source.container)
     scan = _Scan(origin=start.origin, ahead=start.ahead, at_start=False)
     dropped = _read_on(scan, source, stream, audio_stream)
     scan.at_start = not dropped

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Span, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.job import ProbeRequest
-from preprocess.native import layout_of, decoder_of, is_decodable, sound_context
+from preprocess.native import decoder_of, is_decodable, layout_of, sound_context
 from preprocess.probe import bmff, nal
 from preprocess.probe.sound_index import frame_samples, read_window
 
