@@ -246,7 +246,7 @@ def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
         if not packet.size:
             continue  # a flush packet; packets without dts can be key pictures (PyAV #1917)
         if one_time and packet.dts is None:
-            continue  # a delimiter alone, which FFmpeg's parser tears off in ASF (8.1.2)
+            continue  # the rest of a picture in ASF that FFmpeg's parser tears apart (8.1.2)
         yield packet
 
 
