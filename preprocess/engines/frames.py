@@ -12,7 +12,6 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import av
@@ -22,12 +21,12 @@ from av.stream import Stream
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
+from preprocess.engines.turns import Turns
 from preprocess.filtergraph import skips_deblocking
 from preprocess.job import Animation, Opening, Outcome
 from preprocess.native import (
     demuxed,
     open_input,
-    order_time,
     picture_decoder,
     seek_before,
     video_stream,
@@ -290,8 +289,8 @@ class _Reader:
     def _must_seek(self) -> bool:
         return self._plan.start_s > 0
 
-    def _turns(self) -> _Turns:
-        return _Turns(self._source, self._plan.source_pts[0] if self._must_seek() else None)
+    def _turns(self) -> Turns:
+        return Turns(self._source, self._plan.source_pts[0] if self._must_seek() else None)
 
     def _seek(self) -> None:
         lead_s = self._sound.lead_s if self._sound is not None else Fraction(0)
@@ -373,38 +372,10 @@ def _decoded(decoder: VideoCodecContext, packet: Packet[Stream]) -> list[av.Vide
         return []  # the finder misses the picture and says so
 
 
-class _Turns:
-    """Counts pictures to the first of a window, where their own time stamps are not to be trusted.
-
-    Pictures come out in the order in which they are shown, so that the earliest time of those that
-    have gone in and not come out is that of the next one.
-    """
-
-    def __init__(self, source: InputContainer, first: int | None) -> None:
-        self._source = source
-        self._first = first
-        """``None``: whatever comes first."""
-        self._has_key = False
-        self._times: list[int] = []
-
-    def announce(self, packet: Packet[Stream]) -> None:
-        """*packet* goes to the decoder next; before the first key picture nothing comes of it."""
-        self._has_key |= packet.is_keyframe
-        time = order_time(packet, self._source)
-        if self._has_key and packet.size and time is not None:
-            heappush(self._times, time)
-
-    def has_begun(self) -> bool:
-        """Whether the picture that has come out is the first of the window, or a later one."""
-        if self._first is not None and self._times and heappop(self._times) >= self._first:
-            self._first = None
-        return self._first is None
-
-
 class _Finder:
     """Matches decoded pictures with those the plan counts on."""
 
-    def __init__(self, slots: dict[int, int], turns: _Turns | None) -> None:
+    def __init__(self, slots: dict[int, int], turns: Turns | None) -> None:
         self._slots = slots
         self._turns = turns
         self._next = 0
@@ -435,7 +406,7 @@ class _Finder:
 
     def _slot(self, frame: av.VideoFrame) -> int | None:
         if self._turns is not None:
-            return self._next if self._turns.has_begun() else None
+            return self._next if self._turns.has_begun(frame) else None
         return None if frame.pts is None else self._slots.get(frame.pts)
 
     def check(self) -> None:
