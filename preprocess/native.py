@@ -43,6 +43,10 @@ av.logging.set_level(None)
 
 _CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": CODEC_WHITELIST}
 
+DECODE_TIMES = {"avi", "asf"}
+"""Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
+delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
+Players show the first picture at its own time."""
 UNMEANT_S, MEANT_S = Fraction(1, 100), Fraction(1, 10)
 """Animated images: delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari."""
 
@@ -104,6 +108,13 @@ _FAR_S = 10
 """Pictures this long before the wanted one are not read for the sake of a packet of sound."""
 
 
+def order_time(packet: Packet[Stream], container: InputContainer) -> int | None:
+    """The time at which *packet* takes its turn, where none says when it is shown."""
+    if packet.pts is None or container.format.name in DECODE_TIMES:
+        return packet.dts
+    return packet.pts
+
+
 def seek_before(
     container: InputContainer, stream: Stream, pts: int, demuxer: str, *, lead_s: Fraction
 ) -> None:
@@ -127,6 +138,15 @@ def rewind(container: InputContainer) -> None:
     """
     in_bytes = container.format.name == "flv"
     container.seek(0, backward=True, unsupported_byte_offset=in_bytes)
+
+
+def packets_from(
+    container: InputContainer, stream: VideoStream, pts: int
+) -> Iterator[Packet[VideoStream]]:
+    """Packets of *stream* from the one at *pts* on or earlier, to the end."""
+    demuxer = container.format.name.split(",")[0]
+    seek_before(container, stream, pts, demuxer, lead_s=Fraction(0))
+    return (packet for packet in container.demux(stream) if packet.size)
 
 
 def seek_point(
@@ -253,9 +273,20 @@ def _arm(context: CodecContext, threads: int) -> None:
 
 def strict_decoder(stream: Stream) -> VideoCodecContext:
     """A decoder of its own for a picture track, which refuses damage instead of hiding it."""
+    return _own_decoder(stream, {"err_detect": "crccheck+bitstream+buffer+explode"})
+
+
+def hasty_decoder(stream: Stream) -> VideoCodecContext:
+    """A decoder of its own for a picture track, where nobody looks at the pictures."""
+    return _own_decoder(stream, {"skip_loop_filter": "all"})
+
+
+def _own_decoder(stream: Stream, options: dict[str, str]) -> VideoCodecContext:
     context = stream.codec_context.codec.create("video")
     context.extradata = stream.codec_context.extradata
-    context.options = {**_CODEC_OPTIONS, "err_detect": "crccheck+bitstream+buffer+explode"}
+    # MPEG-4: what is wrong with a stream, and packed pictures among it, is known by its writer.
+    context.codec_tag = stream.codec_context.codec_tag
+    context.options = {**_CODEC_OPTIONS, **options}
     context.thread_count = 1
     return context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median_low
@@ -13,7 +13,15 @@ import av
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
-from preprocess.native import decoder_of, demuxed, layout_of, rewind, sound_context, tick_s
+from preprocess.native import (
+    DECODE_TIMES,
+    decoder_of,
+    demuxed,
+    layout_of,
+    rewind,
+    sound_context,
+    tick_s,
+)
 from preprocess.probe import nal
 from preprocess.probe.last_gop import LastGop
 from preprocess.probe.sound_index import frame_samples
@@ -40,10 +48,6 @@ _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
 _UNSIZED = {"mpegts", "mpeg"}
 """Containers that do not say how long a picture is; all others are torn where a size is missed."""
-_DECODE_TIMES = {"avi", "asf"}
-"""Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
-delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
-Players show the first picture at its own time."""
 _PAUSING = {"gif", "apng"}
 """Containers whose last picture can stay longer than the others, and says so."""
 _QUIET_PACKETS = 4000
@@ -55,6 +59,8 @@ class _Seen:
     """Packets of one stream, in the order of the file."""
 
     pts: list[int] = field(default_factory=list)
+    dts: list[int] = field(default_factory=list)
+    """``pts`` where the container has none."""
     sizes: list[int] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
@@ -73,6 +79,7 @@ class _Seen:
             self.keys.append(len(self.pts))
             self.kinds.append(_kind(packet))
         self.pts.append(stamp)
+        self.dts.append(stamp if packet.dts is None else packet.dts)
         self.sizes.append(packet.size)
         self.durations.append(packet.duration or 0)
         return stamp
@@ -81,7 +88,8 @@ class _Seen:
         """Forget all but the last *count* packets."""
         dropped = len(self.pts) - count
         if dropped > 0:
-            del self.pts[:dropped], self.sizes[:dropped], self.durations[:dropped]
+            for column in (self.pts, self.dts, self.sizes, self.durations):
+                del column[:dropped]
             kept = sum(1 for key in self.keys if key >= dropped)
             self.keys = [key - dropped for key in self.keys[-kept:]] if kept else []
             self.kinds = self.kinds[-kept:] if kept else []
@@ -139,6 +147,9 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         _check_declared_sound(audio_stream, scan)
     return Read(
         table=table,
+        decode_table=_decode_table(scan, table)
+        if source.container.format.name in DECODE_TIMES
+        else None,
         edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
         frames=len(picture.pts) if whole else None,
         duration_s=duration_s,
@@ -218,6 +229,12 @@ def _table(scan: _Scan, stream: Stream, *, pauses: bool) -> PictureTable:
     )
 
 
+def _decode_table(scan: _Scan, table: PictureTable) -> PictureTable:
+    """*table* with the times that the container stores."""
+    dts = tuple(scan.picture.dts[-len(table.pts) :])
+    return replace(table, pts=dts, origin_pts=table.origin_pts - scan.ahead, exact_pts=False)
+
+
 def _stay(picture: _Seen) -> int:
     """How long the last picture says it stays."""
     return picture.durations[-1] if picture.durations else 0
@@ -236,9 +253,13 @@ def _coded(packet: Packet[Stream], context: CodecContext) -> tuple[str, bytes, i
 
 
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
+    one_time = source.container.format.name in DECODE_TIMES
     for packet in demuxed(source.container, streams):
-        if packet.size:  # a flush packet; packets without dts can be key pictures (PyAV #1917)
-            yield packet
+        if not packet.size:
+            continue  # a flush packet; packets without dts can be key pictures (PyAV #1917)
+        if one_time and packet.dts is None:
+            continue  # the rest of a picture in ASF that FFmpeg's parser tears apart (8.1.2)
+        yield packet
 
 
 def _streams(stream: Stream, audio_stream: AudioStream | None) -> list[Stream]:
@@ -402,7 +423,7 @@ def _audio(
         return None
     context = sound_context(stream)
     tick = tick_s(stream)
-    one_time = source.container.format.name in _DECODE_TIMES
+    one_time = source.container.format.name in DECODE_TIMES
     offset_s = scan.ahead * table.time_base if one_time else Fraction(0)
     origin_s = table.origin_pts * table.time_base
     usual = sound.usual_duration()

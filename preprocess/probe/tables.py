@@ -74,6 +74,8 @@ class Read:
     bit_rate_bps: int | None
     has_b_frames: bool | None
     audio: AudioTrack | None
+    decode_table: PictureTable | None = None
+    """``table`` by the times at which pictures are decoded, where the container has no others."""
     readable_frames: int | None = None
     uniform: bool = True
     bytes_read: int | None = None

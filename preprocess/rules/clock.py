@@ -227,6 +227,16 @@ def _is_heard(audio: AudioTrack | None, still: Span) -> bool:
 def time_stamps(case: Case) -> Iterable[Finding]:
     """Every picture has its own place on the grid."""
     found, allowed = case.chosen.cadence, case.tolerances.constant_s
+    if not case.video.table.exact_pts:
+        yield Change(
+            Reason(
+                rule="video.timestamps",
+                measured="times of decoding alone",
+                limit="times at which pictures are shown",
+                fix="pictures in the order in which the decoder gives them",
+            ),
+            Route.ENCODE,
+        )
     if case.chosen.doubled:
         yield Change(
             Reason(

@@ -183,7 +183,7 @@ def _heard(one: array[int], other: array[int], lag: int) -> list[str]:
     powers = [sum(map(mul, each, each)) / max(1, count) for each in (one, other)]
     if max(powers) < _SILENCE:
         return []
-    if min(powers) < _SILENCE:
+    if min(powers) < _SILENCE / 16:
         return ["silent in one"]
     found = []
     louder_db = 10 * math.log10(powers[1] / powers[0])
