@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 import av
 import av.logging
 
+from preprocess.probe.packed import Unpacked, is_packed
 from preprocess.untrusted import (
     ALPHA_DECODERS,
     AUDIO_DECODERS,
@@ -80,12 +81,33 @@ def open_input(fd: int, opening: Opening) -> Iterator[InputContainer]:
 
 
 def demuxed(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
-    """The packets of *streams*; those of a GIF at the times at which browsers show them."""
+    """The packets of *streams*, with the times at which they are shown where FFmpeg tells others.
+
+    Those of a GIF as browsers have it; packed MPEG-4 in AVI is taken apart.
+    """
     clock = 0
+    packed = _packed(container, streams)
     for packet in container.demux(*streams):
+        unpacked = packed.get(packet.stream.index)
+        if unpacked is not None and packet.size:
+            yield from unpacked.feed(packet)
+            continue
+        if unpacked is not None and packet.dts is None:  # the end
+            yield from unpacked.finish()
         if packet.size and container.format.name == "gif":
             clock = _retime(packet, clock)
         yield packet
+
+
+def _packed(container: InputContainer, streams: Sequence[Stream]) -> dict[int, Unpacked]:
+    if container.format.name != "avi":
+        return {}
+    contexts = {stream.index: (stream, decoder_of(stream)) for stream in streams}
+    return {
+        index: Unpacked(stream)
+        for index, (stream, context) in contexts.items()
+        if context is not None and context.name == "mpeg4" and is_packed(context.extradata)
+    }
 
 
 def _retime(packet: Packet[Stream], clock: int) -> int:
@@ -142,11 +164,11 @@ def rewind(container: InputContainer) -> None:
 
 def packets_from(
     container: InputContainer, stream: VideoStream, pts: int
-) -> Iterator[Packet[VideoStream]]:
+) -> Iterator[Packet[Stream]]:
     """Packets of *stream* from the one at *pts* on or earlier, to the end."""
     demuxer = container.format.name.split(",")[0]
     seek_before(container, stream, pts, demuxer, lead_s=Fraction(0))
-    return (packet for packet in container.demux(stream) if packet.size)
+    return (packet for packet in demuxed(container, [stream]) if packet.size)
 
 
 def seek_point(

@@ -180,12 +180,14 @@ def _source(task: Task, plan: ClipPlan) -> command.Source:
 def _passed(facts: Facts, opening: Opening, plan: ClipPlan) -> int | None:
     """Pictures before the window, where time stamps do not tell which they are.
 
-    Those of a GIF are ours (`native.demuxed`): a program gives short delays as they are stored.
+    Those of a GIF are ours, and those of MPEG-4 in AVI may be (`native.demuxed`): a program gives
+    short delays as they are stored, and pictures that are packed together the times of others.
     """
-    if plan.exact_pts and opening.demuxer != "gif":
-        return None
     assert facts.video is not None  # noqa: S101 - `_source` has looked
-    table = facts.video.table
+    table, codec = facts.video.table, facts.video.codec
+    ours = opening.demuxer == "gif" or (opening.demuxer, codec) == ("avi", "mpeg4")
+    if plan.exact_pts and not ours:
+        return None
     if not table.at_start:
         why = "the container stores no times of pictures, and the window is not near its beginning"
         raise _unfit(why)

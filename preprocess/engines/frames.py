@@ -367,7 +367,8 @@ class _AnimationReader:
 def _decoded(decoder: VideoCodecContext, packet: Packet[Stream]) -> list[av.VideoFrame]:
     try:
         return decoder.decode(packet)
-    # By VP9 after a refused packet; by raw pictures that are too short.
+    # BlockingIOError by VP9 after a refused packet; ArgumentError by raw pictures of another size,
+    # and by Theora's empty packets, which stand for the picture before them (FFmpeg 8.1.2).
     except (av.InvalidDataError, BlockingIOError, av.ArgumentError):
         return []  # the finder misses the picture and says so
 

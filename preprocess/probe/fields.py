@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from av.packet import Packet
-    from av.video.stream import VideoStream
+    from av.stream import Stream
 
     from preprocess.facts import VideoTrack
 
 
 def join(
-    video: VideoTrack, packets: Iterable[Packet[VideoStream]], extradata: bytes | None
+    video: VideoTrack, packets: Iterable[Packet[Stream]], extradata: bytes | None
 ) -> VideoTrack:
     """*video* with one entry in its table for each pair of fields.
 
@@ -47,7 +47,7 @@ def join(
 
 
 def _second_fields(
-    packets: Iterable[Packet[VideoStream]], extradata: bytes | None, wanted: set[int]
+    packets: Iterable[Packet[Stream]], extradata: bytes | None, wanted: set[int]
 ) -> set[int]:
     prefix = nal.length_size("h264", extradata)
     sequence = slices.sequence_of(nal.stored_sequences("h264", extradata))

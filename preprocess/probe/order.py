@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
     from av.packet import Packet
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
     from preprocess.facts import AudioTrack, VideoTrack
@@ -73,14 +74,14 @@ def _is_rising(stamps: Iterable[int]) -> bool:
     return all(a < b for a, b in pairwise(stamps))
 
 
-def _until(packets: Iterable[Packet[VideoStream]], last: int) -> Iterator[Packet[VideoStream]]:
+def _until(packets: Iterable[Packet[Stream]], last: int) -> Iterator[Packet[Stream]]:
     for packet in packets:
         yield packet
         if packet.pts is not None and packet.pts >= last:
             return
 
 
-def _is_told_in_order(packets: Iterable[Packet[VideoStream]], extradata: bytes | None) -> bool:
+def _is_told_in_order(packets: Iterable[Packet[Stream]], extradata: bytes | None) -> bool:
     """Whether H.264 *packets* are shown in the order in which they are coded, by their headers."""
     prefix = nal.length_size("h264", extradata)
     sequence = slices.sequence_of(nal.stored_sequences("h264", extradata))
@@ -99,15 +100,13 @@ def _is_told_in_order(packets: Iterable[Packet[VideoStream]], extradata: bytes |
     return True
 
 
-def _is_decoded_in_order(packets: Iterable[Packet[VideoStream]], stream: VideoStream) -> bool:
+def _is_decoded_in_order(packets: Iterable[Packet[Stream]], stream: VideoStream) -> bool:
     """Whether the time stamps of decoded pictures rise."""
     decoded = islice(_decoded(packets, stream), _LOOK_PICTURES)
     return _is_rising(frame.pts for frame in decoded if frame.pts is not None)
 
 
-def _decoded(
-    packets: Iterable[Packet[VideoStream]], stream: VideoStream
-) -> Iterator[av.VideoFrame]:
+def _decoded(packets: Iterable[Packet[Stream]], stream: VideoStream) -> Iterator[av.VideoFrame]:
     decoder = hasty_decoder(stream)
     for packet in chain(packets, [None]):
         try:
