@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -14,7 +13,7 @@ import av
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.native import decoder_of, demuxed, sound_context, tick_s
-from preprocess.probe import nal
+from preprocess.probe import declared, nal
 from preprocess.probe.last_gop import LastGop
 from preprocess.probe.sound_index import frame_samples
 from preprocess.probe.spans import spans
@@ -24,7 +23,6 @@ from preprocess.probe.tables import (
     REORDER_SLACK,
     Read,
     Source,
-    TruncatedError,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +91,12 @@ class _Seen:
             return median_low(steps)
         return next((d for d in self.durations if d), 1)
 
+    def end(self) -> int:
+        """Where the last packet ends."""
+        if not self.pts:
+            return 0
+        return self.pts[-1] + (self.durations[-1] or self.usual_duration())
+
 
 @dataclass(slots=True)
 class _Scan:
@@ -130,9 +134,8 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     end = max(picture.pts, default=0) + table.last_duration
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
     seen_s = (end - min(picture.pts, default=0)) * table.time_base
-    _check_declared_length(source, scan, duration_s)
-    if audio_stream is not None and scan.at_end:
-        _check_declared_sound(audio_stream, scan)
+    if scan.at_end and picture.pts:
+        _check_declared(source, scan, audio_stream, end * table.time_base)
     return Read(
         table=table,
         edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
@@ -148,46 +151,14 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     )
 
 
-_SHORTER_BY = Fraction(9, 10)
-
-
-def _check_declared_length(source: Source, scan: _Scan, duration_s: Fraction | None) -> None:
-    """Matroska says in its header how long it is; half a file is otherwise a whole shorter one."""
-    declared = source.container.duration
-    if duration_s is None or not declared or "matroska" not in source.container.format.name:
-        return
-    declared_s = Fraction(declared, av.time_base)
-    there_s = max(duration_s, _sound_length_s(scan))
-    if there_s < declared_s * _SHORTER_BY - 1:
-        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s are there"
-        raise TruncatedError(msg)
-
-
-_CUT_SHORT_S = Fraction(1, 4)
-"""Less may be a muxer's notion of where the last packet ends, or a last packet that was lost."""
-
-
-def _check_declared_sound(stream: AudioStream, scan: _Scan) -> None:
-    """Matroska's statistics tags say where each track ended when the file was whole."""
-    said = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
-    if said is None:
-        return
-    hours, minutes, seconds = said.groups()
-    declared_s = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
-    there_s = max(scan.sound.pts, default=0) * tick_s(stream)
-    if there_s < declared_s - _CUT_SHORT_S:
-        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s of the sound are there"
-        raise TruncatedError(msg)
-
-
-_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
-
-
-def _sound_length_s(scan: _Scan) -> Fraction:
-    sound = scan.sound
-    if not sound.pts or scan.first_sound is None or scan.sound_tick is None:
-        return Fraction(0)
-    return (sound.pts[-1] - scan.first_sound) * scan.sound_tick
+def _check_declared(
+    source: Source, scan: _Scan, audio_stream: AudioStream | None, end_s: Fraction
+) -> None:
+    sound, tick = scan.sound, scan.sound_tick or Fraction(0)
+    sound_end_s = sound.end() * tick
+    declared.check_length(source.container, max(end_s, sound_end_s))
+    if audio_stream is not None:
+        declared.check_sound_length(audio_stream, sound_end_s, sound.usual_duration() * tick)
 
 
 def _has_odd_edits(source: Source) -> bool:
@@ -401,8 +372,7 @@ def _audio(
     one_time = source.container.format.name in _DECODE_TIMES
     offset_s = scan.ahead * table.time_base if one_time else Fraction(0)
     origin_s = table.origin_pts * table.time_base
-    usual = sound.usual_duration()
-    end = sound.pts[-1] + (sound.durations[-1] or usual)
+    usual, end = sound.usual_duration(), sound.end()
     length_s = (end - scan.first_sound) * tick
     window_s = (end - sound.pts[0]) * tick
     rate = (context.sample_rate if context else None) or None
