@@ -224,8 +224,10 @@ def _arm(context: CodecContext, threads: int) -> None:
 
 def strict_decoder(stream: Stream) -> VideoCodecContext:
     """A decoder of its own for a picture track, which refuses damage instead of hiding it."""
-    context = stream.codec_context.codec.create("video")
-    context.extradata = stream.codec_context.extradata
+    template = cast("VideoCodecContext", stream.codec_context)
+    context = template.codec.create("video")
+    context.extradata = template.extradata
+    context.width, context.height = template.width, template.height  # WMV's only say it outside
     context.options = {**_CODEC_OPTIONS, "err_detect": "crccheck+bitstream+buffer+explode"}
     context.thread_count = 1
     return context

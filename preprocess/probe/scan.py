@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -9,11 +11,12 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 import av
+from av.video.codeccontext import VideoCodecContext
 
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.native import decoder_of, demuxed, sound_context, tick_s
-from preprocess.probe import declared, nal
+from preprocess.probe import damage, declared, nal
 from preprocess.probe.last_gop import LastGop
 from preprocess.probe.sound_index import frame_samples
 from preprocess.probe.spans import spans
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
 
 _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
-_UNSIZED = {"mpegts", "mpeg"}
-"""Containers that do not say how long a picture is; all others are torn where a size is missed."""
 _DECODE_TIMES = {"avi", "asf"}
 """Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
 delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
@@ -58,6 +59,8 @@ class _Seen:
     keys: list[int] = field(default_factory=list)
     kinds: list[SyncKind] = field(default_factory=list)
     """Of each of ``keys``."""
+    flagged: list[int] = field(default_factory=list)
+    """Packets that the demuxer says are damaged."""
     exact: bool = True
 
     def add(self, packet: Packet[Stream]) -> int:
@@ -70,6 +73,8 @@ class _Seen:
         if packet.is_keyframe:
             self.keys.append(len(self.pts))
             self.kinds.append(_kind(packet))
+        if packet.is_corrupt:
+            self.flagged.append(len(self.pts))
         self.pts.append(stamp)
         self.sizes.append(packet.size)
         self.durations.append(packet.duration or 0)
@@ -83,6 +88,15 @@ class _Seen:
             kept = sum(1 for key in self.keys if key >= dropped)
             self.keys = [key - dropped for key in self.keys[-kept:]] if kept else []
             self.kinds = self.kinds[-kept:] if kept else []
+            self.flagged = [n - dropped for n in self.flagged if n >= dropped]
+
+    def drop_last(self, count: int) -> None:
+        """Forget the last *count* packets."""
+        left = len(self.pts) - count
+        del self.pts[left:], self.sizes[left:], self.durations[left:]
+        self.keys = [key for key in self.keys if key < left]
+        del self.kinds[len(self.keys) :]
+        self.flagged = [n for n in self.flagged if n < left]
 
     def usual_duration(self) -> int:
         """Ticks for which a picture usually stays."""
@@ -107,13 +121,13 @@ class _Scan:
     """Seconds of one tick of the sound."""
     first_sound: int | None = None
     """pts of the first sound packet of the file."""
+    clocks_s: dict[int, Fraction] = field(default_factory=dict)
+    """Decode time of each stream's last packet."""
     origin: int | None = None
     ahead: int = 0
     """Ticks from the first picture's decode time to its presentation time."""
     at_start: bool = True
     at_end: bool = False
-    torn: int = 0
-    """Pictures whose packets end early: the file was cut inside them."""
     parameter_sets: set[bytes] = field(default_factory=set)
     """What key pictures say of size and format."""
     hidden: bool = False
@@ -127,9 +141,10 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     else:
         scan = _scan_head(source, stream, audio_stream)
     picture = scan.picture
-    if scan.at_end and not scan.torn and source.container.format.name in _UNSIZED:
-        scan.torn += scan.last_gop.ends_torn()
+    lossy = bool(picture.flagged) and damage.counts_packets(source)
+    left_out = _leave_out_torn_end(source, stream, scan) if scan.at_end else 0
     table = _table(scan, stream, pauses=source.container.format.name in _PAUSING)
+    missing = damage.missing(source, table, _flagged(picture))
     whole = scan.at_start and scan.at_end
     end = max(picture.pts, default=0) + table.last_duration
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
@@ -145,10 +160,36 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         bit_rate_bps=round(8 * sum(picture.sizes) / seen_s) if seen_s > 0 else None,
         has_b_frames=any(a > b for a, b in pairwise(picture.pts)),
         audio=_audio(scan, source, audio_stream, table) if audio_stream is not None else None,
-        readable_frames=len(table.pts) - scan.torn if scan.torn else None,
+        readable_frames=len(table.pts) - missing if missing else None,
+        left_out=left_out,
+        lossy=lossy,
         uniform=len(scan.parameter_sets) <= 1,
         bytes_read=sum(picture.sizes) + sum(scan.sound.sizes),
     )
+
+
+def _leave_out_torn_end(source: Source, stream: Stream, scan: _Scan) -> int:
+    """Forget the picture that a recording was broken off in; how many pictures that costs."""
+    picture, last = scan.picture, len(scan.picture.pts) - 1
+    if not damage.breaks_off(source, scan.last_gop, flagged=last in picture.flagged):
+        return 0
+    context = decoder_of(stream)
+    # Matched by their order, those that come out after the torn one would be taken for it.
+    depth = 0
+    if not picture.exact and isinstance(context, VideoCodecContext):
+        depth = context.reorder_depth
+    if last <= depth:
+        picture.flagged.append(last)
+        return 0
+    picture.drop_last(1 + depth)
+    picture.flagged = [n for n in picture.flagged if n <= last - damage.FLAG_LAG]
+    return 1 + depth
+
+
+def _flagged(picture: _Seen) -> list[int]:
+    """As positions in the table, which begins with a key picture."""
+    start = picture.keys[0] if picture.keys else 0
+    return [n - start for n in picture.flagged if n >= start]
 
 
 def _check_declared(
@@ -219,11 +260,11 @@ def _scan_head(source: Source, stream: Stream, audio_stream: AudioStream | None)
     passed = quiet = 0
     for packet in _packets(source, _streams(stream, audio_stream)):
         if packet.stream_index == stream.index:
-            _take_picture(scan, packet)
+            _take_picture(source, scan, packet)
             passed += _is_past(scan, stream, wanted_s)
             scan.picture.keep_last(4 * MAX_PICTURES)
         else:
-            _take_sound(scan, packet)
+            _take_sound(source, scan, packet)
             quiet += passed >= REORDER_SLACK
         if passed >= REORDER_SLACK and (
             audio_stream is None
@@ -237,12 +278,13 @@ def _scan_head(source: Source, stream: Stream, audio_stream: AudioStream | None)
     return scan
 
 
-def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
+def _take_picture(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
     if packet.is_discard:
         scan.hidden = True
         return
     if not scan.picture.keys and not packet.is_keyframe:
         return  # nothing before the first key picture can be decoded
+    _watch_clock(source, scan, packet)
     context = decoder_of(packet.stream)
     if context is not None and context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
         return  # an alternate reference picture is never shown (RFC 6386, 9.1)
@@ -252,14 +294,21 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
     scan.last_gop.add(packet)
     if packet.is_keyframe and context is not None:
         scan.parameter_sets |= nal.sequences(*_coded(packet, context))
-    scan.torn += packet.is_corrupt
     if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
         # Leading pictures of the first key picture are not decodable: its own time is zero.
         first = scan.picture.pts[scan.picture.keys[0]]
         scan.origin = first
 
 
-def _take_sound(scan: _Scan, packet: Packet[Stream]) -> None:
+def _watch_clock(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
+    if packet.dts is not None:
+        now_s = packet.dts * tick_s(packet.stream)
+        damage.check_clock(source, scan.clocks_s.get(packet.stream_index, now_s), now_s)
+        scan.clocks_s[packet.stream_index] = now_s
+
+
+def _take_sound(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
+    _watch_clock(source, scan, packet)
     stamp = scan.sound.add(packet)
     scan.sound_tick = tick_s(packet.stream)
     if scan.first_sound is None:
@@ -296,7 +345,7 @@ def _trim_to_window(scan: _Scan, stream: Stream, source: Source) -> None:
 def _scan_tail(source: Source, stream: Stream, audio_stream: AudioStream | None) -> _Scan:
     start = _Scan()
     for packet in _packets(source, [stream]):
-        _take_picture(start, packet)
+        _take_picture(source, start, packet)
         if len(start.picture.pts) > REORDER_SLACK:
             break
     first_sound = None
@@ -352,9 +401,9 @@ def _read_on(scan: _Scan, source: Source, stream: Stream, audio_stream: AudioStr
     for packet in _packets(source, _streams(stream, audio_stream)):
         seen = scan.picture if packet.stream_index == stream.index else scan.sound
         if seen is scan.picture:
-            _take_picture(scan, packet)
+            _take_picture(source, scan, packet)
         else:
-            _take_sound(scan, packet)
+            _take_sound(source, scan, packet)
         if len(seen.pts) > 2 * MAX_PICTURES:
             seen.keep_last(MAX_PICTURES)
             dropped = True
@@ -377,6 +426,7 @@ def _audio(
     window_s = (end - sound.pts[0]) * tick
     rate = (context.sample_rate if context else None) or None
     samples = _frame_samples(sound, tick, context)
+    heard = bisect_right(sound.pts, (_last_s(source) + origin_s - offset_s) / tick)
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else "unknown",
@@ -392,9 +442,9 @@ def _audio(
         frame_samples=samples,
         duration_s=length_s if scan.at_end else None,
         media_duration_s=length_s if scan.at_end else None,
-        gap_s=_drift_s(sound, tick, Fraction(samples, rate))
+        gap_s=_drift_s(sound.pts[:heard], tick, Fraction(samples, rate))
         if samples and rate
-        else _largest_hole_s(sound, tick),
+        else _largest_hole_s(sound, tick, heard),
         bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
         edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
         spans=spans(
@@ -403,25 +453,34 @@ def _audio(
     )
 
 
+def _last_s(source: Source) -> Fraction | float:
+    """Where the window ends at the latest: what sound does behind it matters to nobody."""
+    window = source.request.window
+    tail = window.kind is WindowKind.TAIL
+    return math.inf if tail else window.start_s + source.request.cap_s
+
+
 def _frame_samples(sound: _Seen, tick: Fraction, context: AudioCodecContext | None) -> int | None:
     """As `tables.frame_samples`; that packets say one length counts, the last one apart."""
     said = set(sound.durations[:-1])
     return frame_samples(said.pop() if len(said) == 1 else 0, tick, context)
 
 
-def _largest_hole_s(sound: _Seen, tick: Fraction) -> Fraction:
+def _largest_hole_s(sound: _Seen, tick: Fraction, heard: int) -> Fraction:
     """For packets that differ in length (Vorbis) and say it, rounded: holes do not add up.
 
     One that does not say it (ALAC in Matroska) is as long as most.
     """
     usual = sound.usual_duration()
     ends = [pts + (length or usual) for pts, length in zip(sound.pts, sound.durations, strict=True)]
-    holes = [start - end for start, end in zip(sound.pts[1:], ends, strict=False) if start > end]
+    holes = [
+        start - end for start, end in zip(sound.pts[1:heard], ends, strict=False) if start > end
+    ]
     return max(holes, default=0) * tick
 
 
-def _drift_s(sound: _Seen, tick: Fraction, frame_s: Fraction) -> Fraction:
+def _drift_s(starts: list[int], tick: Fraction, frame_s: Fraction) -> Fraction:
     """How far packets stray from following each other without a hole."""
-    if len(sound.pts) < 2:  # noqa: PLR2004
+    if len(starts) < 2:  # noqa: PLR2004
         return Fraction(0)
-    return max(abs((pts - sound.pts[0]) * tick - n * frame_s) for n, pts in enumerate(sound.pts))
+    return max(abs((pts - starts[0]) * tick - n * frame_s) for n, pts in enumerate(starts))

@@ -44,6 +44,14 @@ class ProbeLimitError(ValueError):
 class TruncatedError(ValueError):
     """The file ends long before its header says."""
 
+    rule = "input.truncated"
+
+
+class ClockError(TruncatedError):
+    """Time stamps start again in the middle."""
+
+    rule = "input.corrupt"
+
 
 @dataclass(slots=True)
 class Source:
@@ -75,6 +83,8 @@ class Read:
     has_b_frames: bool | None
     audio: AudioTrack | None
     readable_frames: int | None = None
+    left_out: int = 0
+    lossy: bool = False
     uniform: bool = True
     bytes_read: int | None = None
 
