@@ -81,3 +81,7 @@ def needs_worker(words: list[str]) -> bool:
         return False
     before_names = words[: words.index("--")] if "--" in words else words
     return not _HELP & set(before_names)
+
+
+if __name__ == "__main__":
+    main()

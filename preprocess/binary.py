@@ -37,7 +37,7 @@ FILTERS = frozenset(
         *("vflip", "format", "lut3d", "negate", "premultiply", "setparams", "setsar", "pad"),
         *("split", "gblur", "overlay", "sidedata", "fps", "tpad", "trim", "loop", "hwupload"),
         *("asetpts", "aresample", "aformat", "pan", "alimiter", "atrim", "apad", "aloop"),
-        *("streamselect", "asetnsamples"),
+        *("streamselect", "asetnsamples", "asidedata"),
     }
 )
 """Every filter that a command can name."""
@@ -45,6 +45,8 @@ BITSTREAM_FILTERS = frozenset({"noise", "setts"})
 """Those that choose and place copied packets of sound."""
 OLDEST = (59, 27)
 """libavformat of FFmpeg 5.1: ``-fps_mode``, and ``noise`` that drops by an expression."""
+OTHERWISE = "Use --engine av."
+"""What to do about a program that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,10 @@ from preprocess.retiming import last_stay, slot, written
 from preprocess.soundgraph import (
     AAC_FRAME,
     HOLE_S,
-    MOST_NAMED,
     conversion,
     layout_name,
+    mixable,
     most_samples,
-    side_by_side,
 )
 from preprocess.untrusted import ALPHA_DECODERS, CODEC_WHITELIST, MAX_PIXELS, demuxing
 
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 
 LUT_FILE = "colours.cube"
 """Where the command expects the 3D LUT of a plan with `Colours`: in its own folder."""
+# Names that are not UTF-8 are too much for ffmpeg-python 0.2.0: it makes digests of all it is told.
+_INPUT, _OUTPUT = "\0input", "\0output"
 _MAX_ALLOC = 256 << 20
 """Of any one block of memory: a picture of `MAX_PIXELS` in 16-bit RGB has 212 MB."""
 _CROPS = (61, 7)
@@ -58,6 +59,8 @@ class Source:
     """FFmpeg's name of the picture's codec."""
     channels: int | None
     """Of the sound."""
+    layout: str | None
+    """FFmpeg's name for where they are."""
     audio_offset_s: Fraction
     """Added to a raw time stamp of the sound in seconds, it gives picture time."""
     sound_tick_s: Fraction
@@ -100,7 +103,7 @@ def arguments(
     import ffmpeg  # noqa: PLC0415 - the extra `clipready[ffmpeg]`, for this engine only
 
     encoding = _encoding(plan)
-    opened = ffmpeg.input(ends.input, **_input_options(plan, source, binary, ends, threads))
+    opened = ffmpeg.input(_INPUT, **_input_options(plan, source, binary, ends, threads))
     pictures = opened[str(plan.video_stream)]
     if _passes_side_data(plan, source, binary):
         pictures = ffmpeg.filter(
@@ -113,7 +116,7 @@ def arguments(
         tracks.append(sound if copied else _linked(sound, _sound_steps(plan, source)))
     options = {
         **_encoder_options(encoding, encoder, threads),
-        **_sound_options(plan, source, binary),
+        **_sound_options(plan, source),
         "fps_mode": "passthrough",
         "map_metadata": "-1",
         "map_chapters": "-1",
@@ -121,11 +124,12 @@ def arguments(
         "fflags": "+bitexact",
         "movflags": _MOVFLAGS,
     }
-    output = ffmpeg.output(*tracks, ends.output, format="mp4", **options)
+    output = ffmpeg.output(*tracks, _OUTPUT, format="mp4", **options)
     command: list[str] = ffmpeg.compile(
         output, cmd=_global_options(binary, encoder, threads), overwrite_output=ends.replace
     )
-    return command
+    names = {_INPUT: ends.input, _OUTPUT: ends.output}
+    return [names.get(word, word) for word in command]
 
 
 def trial(encoding: VideoEncoding, binary: Binary, encoder: Encoder) -> list[str]:
@@ -141,13 +145,17 @@ def trial(encoding: VideoEncoding, binary: Binary, encoder: Encoder) -> list[str
     made = _linked(grey, [*steps("format=yuv420p"), *_handed_over(encoder)])
     options = {**_encoder_options(encoding, encoder, 1), "frames:v": "8"}
     command: list[str] = ffmpeg.compile(
-        ffmpeg.output(made, "-", format="null", **options), cmd=_global_options(binary, encoder, 1)
+        ffmpeg.output(made, "-", format="null", **options),
+        # What is missing is said as a detail, of a device that cannot be opened.
+        cmd=_global_options(binary, encoder, 1, says="level+verbose"),
     )
     return command
 
 
 def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) -> tuple[str, ...]:
     """What the program lacks for this command, in words."""
+    if not binary.libavformat:
+        return ("it does not say which libavformat it has",)
     if binary.libavformat < OLDEST:
         return ("it is older than FFmpeg 5.1",)
     named = [*_picture_steps(plan, source, encoder)]
@@ -160,8 +168,8 @@ def missing(plan: ClipPlan, source: Source, binary: Binary, encoder: Encoder) ->
         coders.add("aac")
     elif plan.audio.action is AudioAction.COPY:
         bitstream_filters = {"noise", "setts"}
-        if not _is_placed(plan, source, binary):
-            return ("FFmpeg 6.0 is needed to copy sound whose times are rounded",)
+        if not _is_placed(source, binary, plan.audio.sample_rate_hz or 48_000):
+            return ("FFmpeg 6.0 is needed to copy sound from containers with a clock of their own",)
     return (
         *(f"no encoder {name}" for name in sorted(coders - binary.encoders)),
         *(f"no filter {name}" for name in sorted({s.name for s in named} - binary.filters)),
@@ -196,9 +204,11 @@ def _encoding(plan: ClipPlan) -> VideoEncoding:
 # --- options -------------------------------------------------------------------------------------
 
 
-def _global_options(binary: Binary, encoder: Encoder, threads: int) -> list[str]:
+def _global_options(
+    binary: Binary, encoder: Encoder, threads: int, says: str = "error"
+) -> list[str]:
     """Before all else: no terminal, no mercy with errors, time stamps as they are."""
-    words = [binary.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"]
+    words = [binary.path, "-nostdin", "-hide_banner", "-loglevel", says, "-xerror"]
     words += ["-max_alloc", str(_MAX_ALLOC), "-copyts", "-progress", "pipe:1"]
     words += ["-filter_complex_threads", str(threads)]
     if encoder is Encoder.VAAPI:
@@ -254,10 +264,10 @@ def _encoder_options(
     return {**options, "b:v": str(min(usual, encoding.max_rate_bps))}
 
 
-def _sound_options(plan: ClipPlan, source: Source, binary: Binary) -> dict[str, str | None]:
+def _sound_options(plan: ClipPlan, source: Source) -> dict[str, str | None]:
     audio = plan.audio
     if audio.action is AudioAction.COPY:
-        return {"c:a": "copy", "bsf:a": _copied(plan, source, binary), "t": _end(plan, source)}
+        return {"c:a": "copy", "bsf:a": _copied(plan, source), "t": _end(plan, source)}
     if audio.action is AudioAction.ENCODE:
         return {"c:a": "aac", "b:a": str(audio.bit_rate_bps or 128_000)}
     return {}
@@ -355,16 +365,13 @@ def _sound_steps(plan: ClipPlan, source: Source) -> list[Step]:
     audio, encoding = plan.audio, _encoding(plan)
     rate, layout = audio.sample_rate_hz or 48_000, layout_name(audio.channels)
     channels = source.channels or 0
+    mixed = channels > (1 if layout == "mono" else 2)
     most = most_samples(plan.expected.duration_s, plan.expected.max_duration_s, rate)
     return [
         Step.plain("asetpts", f"expr=round(PTS+({_shift_s(plan, source)})/TB)"),
+        *mixable(source.layout or "", channels, mixed=mixed),
         Step.plain("aresample", f"osr={rate}:async=1:min_hard_comp={float(HOLE_S):g}:first_pts=0"),
-        *conversion(
-            layout,
-            rate,
-            mixed=channels > (1 if layout == "mono" else 2),
-            spread=side_by_side(channels) if channels > MOST_NAMED else None,
-        ),
+        *conversion(layout, rate, mixed=mixed),
         *_repeated(plan, round(sum(encoding.writes) / encoding.frame_rate * rate)),
         Step.plain("atrim", f"end_sample={most}"),
         Step.plain("asetpts", "expr=N"),
@@ -383,7 +390,7 @@ def _repeated(plan: ClipPlan, samples: int) -> list[Step]:
     ]
 
 
-def _copied(plan: ClipPlan, source: Source, binary: Binary) -> str:
+def _copied(plan: ClipPlan, source: Source) -> str:
     """Choose the packets that are heard, and the one before them, and put them one after the other.
 
     The same packets at the same places as `engines.sound.SoundCopier`, which says why.
@@ -400,7 +407,7 @@ def _copied(plan: ClipPlan, source: Source, binary: Binary) -> str:
     parts = (
         f"noise=drop=lte(pts*tb,{first_s})+gte(pts*tb,{end_s})",
         f"noise=drop=gte(n,{most})",
-        *([f"setts=time_base=1/{rate}"] if _retimed(source, binary, rate) else []),
+        *([f"setts=time_base=1/{rate}"] if source.sound_tick_s != Fraction(1, rate) else []),
         f"setts=ts=round(({place}+N*{frame_s})/TB):duration=round({frame_s}/TB)",
     )
     # Commas separate these filters, too.
@@ -408,20 +415,13 @@ def _copied(plan: ClipPlan, source: Source, binary: Binary) -> str:
 
 
 _KEEPS_TIME_BASE = (60,)
-"""libavformat of FFmpeg 6.0. In 5.1 packets that wait for the first picture are moved twice where
-a bitstream filter has changed their time base (ffmpeg_mux.c)."""
+"""libavformat of FFmpeg 6.0. In 5.1 packets that wait for the first picture, or for which it waits,
+are moved twice or not at all where the time base is not the track's (ffmpeg_mux.c)."""
 
 
-def _retimed(source: Source, binary: Binary, rate: int) -> bool:
-    """Whether packets can be placed between the ticks of the input."""
-    return source.sound_tick_s != Fraction(1, rate) and binary.libavformat >= _KEEPS_TIME_BASE
-
-
-def _is_placed(plan: ClipPlan, source: Source, binary: Binary) -> bool:
-    """Whether copied packets can follow each other without holes of a part of a tick."""
-    rate = plan.audio.sample_rate_hz or 48_000
-    frame_s = Fraction(plan.audio.frame_samples or AAC_FRAME, rate)
-    return binary.libavformat >= _KEEPS_TIME_BASE or not frame_s % source.sound_tick_s
+def _is_placed(source: Source, binary: Binary, rate: int) -> bool:
+    """Whether copied packets come to lie where they are put."""
+    return binary.libavformat >= _KEEPS_TIME_BASE or source.sound_tick_s == Fraction(1, rate)
 
 
 # --- ffmpeg-python -------------------------------------------------------------------------------

@@ -174,6 +174,11 @@ class Span:
     start_s: Fraction
     end_s: Fraction
 
+    @property
+    def length_s(self) -> Fraction:
+        """From start to end."""
+        return self.end_s - self.start_s
+
     def shared_s(self, start_s: Fraction, end_s: Fraction) -> Fraction:
         """How much of it lies between *start_s* and *end_s*."""
         return max(Fraction(0), min(self.end_s, end_s) - max(self.start_s, start_s))
@@ -216,6 +221,9 @@ class AudioTrack:
     """How much of ``window_s`` has its bytes inside the file."""
     uneven: str | None = None
     """Why its packets cannot be copied one after the other; found by trying."""
+    channel_layout: str | None = None
+    """FFmpeg's name for where the channels are: ``stereo``, ``5.1(side)``, ``ambisonic 1``;
+    ``16 channels`` where nothing says."""
     passed_over: tuple[str, ...] = ()
     """Sound tracks that would have come first, but that nothing here reads: ``track 1 (apac)``."""
 
@@ -234,6 +242,10 @@ class StillImage:
     bit_depth: int
     coding: str | None
     """The process of a JPEG: ``baseline``, ``extended``, ``progressive``, ``arithmetic`` …"""
+    scalable: bool = False
+    """A JPEG in one scan, which its decoder makes smaller without holding all of it."""
+    unended: bool = False
+    """A JPEG that lacks its last marker and nothing else."""
     alpha: bool
     animated: bool
     profile_name: str | None

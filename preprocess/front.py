@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
 
 from preprocess.errors import FailureCode, InputRejected, PreparationFailed
 from preprocess.facts import Facts
@@ -28,6 +31,11 @@ _DEFAULT_INTENT = Intent()
 _DEFAULT_PAIR = Intent(mode=Mode.I2V_BOTH)
 _DEFAULT_OPTIONS = Options()
 _BESIDE_INPUT = Target()
+CALLS_AT_ONCE = max(4, os.cpu_count() or 1)
+"""Of one event loop; further calls wait for their turn, in order. Beyond the cores an encode only
+slows the others; four cover a program that mostly waits for disks."""
+_turns: WeakValueDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakValueDictionary()
+"""Of loops in which calls run or wait: the last one takes its entry along."""
 _OTHERS_FAULT = ("input.pair", FailureCode.PAIR)
 
 
@@ -113,6 +121,7 @@ def process_file(
 
     Raises:
         LookupError, ProfileInvalid, ValueError: the intent itself makes no sense.
+        TypeError: *source* is no path. Bytes and open files have to be written to one before.
     """
     return report_file(Path(source), intent, target, options, on_progress=on_progress)
 
@@ -133,7 +142,7 @@ def prepare_file(
     Raises:
         InputRejected: it cannot be made acceptable; ``reasons`` holds every objection.
         PreparationFailed: something on our side failed; ``code`` says what.
-        LookupError, ProfileInvalid, ValueError: the intent itself makes no sense.
+        LookupError, ProfileInvalid, ValueError, TypeError: as `process_file`.
     """
     return _prepared(
         process_file(source, intent=intent, target=target, options=options, on_progress=on_progress)
@@ -362,14 +371,19 @@ async def prepare_pair_async(
 
 
 async def _in_thread(work: Callable[..., T]) -> T:
-    cancel = Cancel()
-    running = asyncio.ensure_future(asyncio.to_thread(work, cancel=cancel))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        cancel.cancel()
-        # The thread is soon done: its worker is dead. Nothing may be left behind it.
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
-        raise
+    loop = asyncio.get_running_loop()
+    async with _turns.setdefault(loop, asyncio.Semaphore(CALLS_AT_ONCE)):
+        cancel = Cancel()
+        # A thread of its own: the loop's default ones stay free for who looks up names in them.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="clipready")
+        running = loop.run_in_executor(thread, copy_context().run, partial(work, cancel=cancel))
+        thread.shutdown(wait=False)  # it ends with the call
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancel.cancel()
+            # The thread is soon done: its worker is dead. Nothing may be left behind it.
+            await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()
+            raise

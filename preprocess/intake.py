@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would block for ever without
+_URL = re.compile(r"(https?|ftp|s3|gs):/", re.IGNORECASE)
+"""As `Path` leaves them: of two slashes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[Intake]:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             msg = "input.not_regular"
-            raise _rejected(msg, _kind(status.st_mode), "give a file")
+            unnamed = ", which an empty name stands for" if Path(path) == Path() else ""
+            raise _rejected(msg, _kind(status.st_mode) + unnamed, "give a file")
         yield Intake(Path(path).absolute(), fd, _identity(status))
     finally:
         os.close(fd)
@@ -91,6 +95,11 @@ def _open(path: str | os.PathLike[str]) -> int:
         rule, measured, fix = _ERRORS.get(
             error.errno or 0, ("input.unreadable", error.strerror or str(error), "check the disk")
         )
+        if rule == "input.missing" and _URL.match(str(path)):
+            measured, fix = (
+                "a URL, where a file is wanted",
+                "download it; `submit` alone takes URLs",
+            )
         if os.fspath(path) == "-":
             measured, fix = "standard input, which nothing reads twice", "give the name of a file"
         raise _rejected(rule, measured, fix) from error

@@ -157,6 +157,8 @@ class Measured:
     """Pictures that were decoded."""
     to_decode: int
     """Pictures that should have been."""
+    in_order: bool = True
+    """Time stamps rise, as pictures come out of the decoder."""
     sound_s: Fraction | None = None
     """Sound that was decoded; ``None`` where nobody asked, or there is none."""
     sound_to_decode_s: Fraction | None = None

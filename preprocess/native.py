@@ -6,6 +6,7 @@ probing decoders (PyAV 18.1.0).
 
 from __future__ import annotations
 
+import ctypes
 import os
 from contextlib import contextmanager
 from fractions import Fraction
@@ -42,6 +43,10 @@ av.logging.set_level(None)
 
 _CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": CODEC_WHITELIST}
 
+DECODE_TIMES = {"avi", "asf"}
+"""Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
+delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
+Players show the first picture at its own time."""
 UNMEANT_S, MEANT_S = Fraction(1, 100), Fraction(1, 10)
 """Animated images: delays up to 10 ms are shown as 100 ms by Chromium, Firefox and Safari."""
 
@@ -103,6 +108,13 @@ _FAR_S = 10
 """Pictures this long before the wanted one are not read for the sake of a packet of sound."""
 
 
+def order_time(packet: Packet[Stream], container: InputContainer) -> int | None:
+    """The time at which *packet* takes its turn, where none says when it is shown."""
+    if packet.pts is None or container.format.name in DECODE_TIMES:
+        return packet.dts
+    return packet.pts
+
+
 def seek_before(
     container: InputContainer, stream: Stream, pts: int, demuxer: str, *, lead_s: Fraction
 ) -> None:
@@ -112,9 +124,29 @@ def seek_before(
     """
     point = seek_point(container, stream, pts, demuxer, lead_s=lead_s)
     if point is None:
-        container.seek(0, backward=True)
+        rewind(container)
     else:
         container.seek(point, stream=stream, backward=True)
+
+
+def rewind(container: InputContainer) -> None:
+    """Go to the first packet of the file.
+
+    FLV has no way to seek of its own, and the general one refuses times before the first key
+    picture, and passes over sound that is stored before it (libavformat/seek.c,
+    ``seek_frame_generic``, 8.1.2). A place in bytes has neither fault.
+    """
+    in_bytes = container.format.name == "flv"
+    container.seek(0, backward=True, unsupported_byte_offset=in_bytes)
+
+
+def packets_from(
+    container: InputContainer, stream: VideoStream, pts: int
+) -> Iterator[Packet[VideoStream]]:
+    """Packets of *stream* from the one at *pts* on or earlier, to the end."""
+    demuxer = container.format.name.split(",")[0]
+    seek_before(container, stream, pts, demuxer, lead_s=Fraction(0))
+    return (packet for packet in container.demux(stream) if packet.size)
 
 
 def seek_point(
@@ -180,6 +212,23 @@ def sound_context(stream: AudioStream) -> AudioCodecContext | None:
     return cast("AudioCodecContext | None", stream.codec_context)
 
 
+def layout_of(context: AudioCodecContext) -> av.AudioLayout:
+    """The channels of the sound, as far as the decoder knows."""
+    return _kept(context.layout)
+
+
+def _kept(layout: av.AudioLayout) -> av.AudioLayout:
+    """*layout*, never to be freed.
+
+    It would free the list of its channels, which belongs to the decoder or frame it was read from,
+    and the second time kills the process (PyAV 18.1.0, av/audio/layout.py, since PyAV #2284). Only
+    unusual orders of channels have a list; QuickTime writes them in ``chan``. To go when
+    ``get_audio_layout`` copies with ``av_channel_layout_copy``.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    return layout
+
+
 def is_decodable(stream: Stream) -> bool:
     """Whether *stream*'s decoder is on our list."""
     context: CodecContext | None = getattr(stream, "codec_context", None)
@@ -224,11 +273,22 @@ def _arm(context: CodecContext, threads: int) -> None:
 
 def strict_decoder(stream: Stream) -> VideoCodecContext:
     """A decoder of its own for a picture track, which refuses damage instead of hiding it."""
+    return _own_decoder(stream, {"err_detect": "crccheck+bitstream+buffer+explode"})
+
+
+def hasty_decoder(stream: Stream) -> VideoCodecContext:
+    """A decoder of its own for a picture track, where nobody looks at the pictures."""
+    return _own_decoder(stream, {"skip_loop_filter": "all"})
+
+
+def _own_decoder(stream: Stream, options: dict[str, str]) -> VideoCodecContext:
     template = cast("VideoCodecContext", stream.codec_context)
     context = template.codec.create("video")
     context.extradata = template.extradata
     context.width, context.height = template.width, template.height  # WMV's only say it outside
-    context.options = {**_CODEC_OPTIONS, "err_detect": "crccheck+bitstream+buffer+explode"}
+    # MPEG-4: what is wrong with a stream, and packed pictures among it, is known by its writer.
+    context.codec_tag = template.codec_tag
+    context.options = {**_CODEC_OPTIONS, **options}
     context.thread_count = 1
     return context
 
@@ -236,8 +296,11 @@ def strict_decoder(stream: Stream) -> VideoCodecContext:
 def decoded_sound(packet: Packet[Stream] | Packet[AudioStream]) -> list[av.AudioFrame]:
     """The frames of a packet of sound; none where it is damaged, for callers that keep account."""
     try:
-        return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
+        frames = [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
     except MemoryError:  # also an FFmpegError, and not the file's fault
         raise
     except av.FFmpegError:
         return []
+    for frame in frames:
+        _kept(frame.layout)
+    return frames

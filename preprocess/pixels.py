@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import pillow_heif
 from PIL import Image, ImageFile
 
-from preprocess.rules.image import MAX_PIXELS
+from preprocess.rules.image import MAX_SCALED_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Set here, whatever the process had before: half a JPEG is no image, and Pillow's own check of
 # sizes holds for frames that we do not look at first.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-Image.MAX_IMAGE_PIXELS = 4 * MAX_PIXELS
+Image.MAX_IMAGE_PIXELS = MAX_SCALED_PIXELS
 OPENED_PIXELS = Image.MAX_IMAGE_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 pillow_heif.register_heif_opener(thumbnails=False)
@@ -45,6 +45,12 @@ DAMAGE = (
     *BOMBS,
 )
 """What hostile files were seen to raise from Pillow and its plugins; MemoryError stays itself."""
+
+
+def in_words(error: BaseException) -> str:
+    """What is wrong with an image, for people; Pillow speaks of its own buffers."""
+    said = str(error) or type(error).__name__
+    return "the data end before the picture does" if "truncated" in said.lower() else said[:200]
 
 
 @contextmanager

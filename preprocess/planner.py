@@ -95,7 +95,7 @@ def decide(
     objections += file.obstacles(findings)
     if objections:
         return Rejection(reasons=_unique(objections))
-    reasons = _unique(change.reason for change in changes)
+    reasons = _unique(change.told(route) for change in changes)
     return _plan(case, profile, route, reasons)
 
 

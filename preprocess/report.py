@@ -252,6 +252,7 @@ def _audio_data(audio: AudioTrack | None) -> dict[str, object]:
         "audio_profile": audio.profile,
         "audio_decodable": audio.decodable,
         "audio_channels": audio.channels,
+        "audio_channel_layout": audio.channel_layout,
         "audio_sample_rate_hz": audio.sample_rate_hz,
         "audio_bit_rate_bps": audio.bit_rate_bps,
         "audio_start_s": seconds(audio.start_s),

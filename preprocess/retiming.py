@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_MOST_TERMS = 40
+"""Of one sum: FFmpeg's evaluator refuses trees deeper than 100, and each sign makes one deeper
+(libavutil/eval.c, 5.1 to 9.0)."""
 _PERIODS = range(1, 43)
 """1000 fps thinned to 24: one of 42 is written."""
 
@@ -86,7 +89,16 @@ def _times(factor: int, term: str) -> str:
 
 
 def _sum(terms: Sequence[str]) -> str:
-    return "+".join(term for term in terms if term).replace("+-", "-") or "0"
+    """All of *terms*, in brackets where there are more than FFmpeg adds up in a row."""
+    wanted = [term for term in terms if term]
+    while len(wanted) > _MOST_TERMS:
+        starts = range(0, len(wanted), _MOST_TERMS)
+        wanted = [f"({_joined(wanted[n : n + _MOST_TERMS])})" for n in starts]
+    return _joined(wanted) or "0"
+
+
+def _joined(terms: Sequence[str]) -> str:
+    return "+".join(terms).replace("+-", "-")
 
 
 def last_stay(writes: Sequence[int]) -> int:

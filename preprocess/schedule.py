@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from preprocess.timing import STANDARD_RATES, divisor, repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def even(count: int, repeat: int, pick_every: int, most: int) -> tuple[int, ...]:
@@ -80,10 +80,11 @@ def filled(writes: tuple[int, ...], least: int) -> tuple[int, ...]:
     return (*writes[:-1], writes[-1] + missing) if missing > 0 else writes
 
 
-def longest_still(pts: Sequence[int], start: Fraction, end: Fraction) -> Fraction:
-    """The longest that one picture stays, in ticks."""
-    begins = [max(Fraction(p), start) for p in pts]
-    return max((b - a for a, b in pairwise([*begins, end])), default=Fraction(0))
+def stills(
+    pts: Sequence[int], start: Fraction, end: Fraction
+) -> Iterable[tuple[Fraction, Fraction]]:
+    """From when to when each picture stays, in ticks."""
+    return pairwise([*(max(Fraction(p), start) for p in pts), end])
 
 
 def nearest_rate(pts: Sequence[int], tick: Fraction, low: Fraction, high: Fraction) -> Fraction:

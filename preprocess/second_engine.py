@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preprocess import command
-from preprocess.binary import Binary, Encoder, Engine
+from preprocess.binary import OTHERWISE, Binary, Encoder, Engine
 from preprocess.errors import FailureCode, PreparationFailed
 from preprocess.job import Animation, ExecuteRequest, External, Opening, TrialRequest
 from preprocess.plan import ClipPlan, Route
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "CLIPREADY_FFMPEG"
 _EXTRA = "pip install 'clipready[ffmpeg]'"
-_OTHERWISE = "Use --engine av."
 
 UNBOUNDED = 1 << 46
 """Drivers of graphics cards reserve address space by the terabyte, without using it."""
@@ -48,7 +47,8 @@ def external_for(task: Task, worker: Worker) -> External | None:
     plan = task.plan
     if task.options.engine is Engine.AV or plan is None or plan.route is not Route.ENCODE:
         return None
-    assert isinstance(plan, ClipPlan)  # noqa: S101 - images have their own way
+    if not isinstance(plan, ClipPlan):
+        return None
     source = _source(task, plan)
     identity = _found()
     binary = _asked.get(identity) or _ask(task, worker, identity)
@@ -56,10 +56,15 @@ def external_for(task: Task, worker: Worker) -> External | None:
     external = External(binary=binary, encoder=encoder, source=source)
     if lacks := command.missing(plan, source, binary, encoder):
         why = f"{binary.path} ({binary.version}) is not enough: {', '.join(lacks)}"
-        raise _unfit(why)
+        raise _unfit(why, _otherwise(encoder, binary))
     if encoder is not Encoder.X264:
         _prove(task, worker, identity, external)
     return external
+
+
+def _otherwise(encoder: Encoder, binary: Binary) -> str:
+    lacks_it = encoder is not Encoder.X264 and encoder not in binary.encoders
+    return "Use another --encoder, or --engine av." if lacks_it else OTHERWISE
 
 
 def audio_offset_s(facts: Facts) -> Fraction:
@@ -71,16 +76,34 @@ def audio_offset_s(facts: Facts) -> Fraction:
 
 
 def _found() -> _Identity:
-    if find_spec("ffmpeg") is None:
-        msg = f"the engine ffmpeg needs ffmpeg-python: {_EXTRA}. {_OTHERWISE}"
-        raise PreparationFailed(FailureCode.BINARY_MISSING, msg)
+    _check_compiler()
     path = Path(_path()).absolute()
     try:
         state = path.stat()
     except OSError as error:
-        msg = f"{path} cannot be used as ffmpeg: {error.strerror}"
-        raise PreparationFailed(FailureCode.BINARY_MISSING, msg) from error
+        raise _unusable(path, error.strerror or "it cannot be looked at") from error
+    if path.is_dir():
+        raise _unusable(path, "it is a folder")
     return str(path), state.st_mtime_ns, state.st_size
+
+
+def _unusable(path: Path, why: str) -> PreparationFailed:
+    named = VARIABLE in os.environ
+    fix = f"Have {VARIABLE} name a program, or unset it. " if named else ""
+    msg = f"{path} cannot be used as ffmpeg: {why}. {fix}{OTHERWISE}"
+    return PreparationFailed(FailureCode.BINARY_MISSING, msg)
+
+
+def _check_compiler() -> None:
+    """See that ffmpeg-python is there; several packages call their module ``ffmpeg``."""
+    found = find_spec("ffmpeg")
+    if found is not None and find_spec("ffmpeg._run") is not None:
+        return
+    msg = f"the engine ffmpeg needs ffmpeg-python: {_EXTRA}. {OTHERWISE}"
+    if found is not None:
+        where = found.origin or "the module ffmpeg"
+        msg = f"{where} is of another package than ffmpeg-python; uninstall that. Then: {_EXTRA}"
+    raise PreparationFailed(FailureCode.BINARY_MISSING, msg)
 
 
 def _path() -> str:
@@ -95,13 +118,19 @@ def _path() -> str:
             pass
     msg = (
         f"there is no ffmpeg: {VARIABLE} is not set, none is on the path, and imageio-ffmpeg has "
-        f"none. Install one, or: {_EXTRA}. {_OTHERWISE}"
+        f"none. Install one, or: {_EXTRA}. {OTHERWISE}"
     )
     raise PreparationFailed(FailureCode.BINARY_MISSING, msg)
 
 
 def _ask(task: Task, worker: Worker, identity: _Identity) -> Binary:
-    answer = call(worker, "ask_binary", None, None, probe_budget(task), path=identity[0])
+    try:
+        answer = call(worker, "ask_binary", None, None, probe_budget(task), path=identity[0])
+    except PreparationFailed as failed:
+        if failed.code is not FailureCode.DEADLINE:
+            raise
+        msg = f"{identity[0]} was asked what it is, and did not say so in time. {OTHERWISE}"
+        raise PreparationFailed(FailureCode.DEADLINE, msg, detail=failed.detail) from failed
     binary = loaded(worker, "ask_binary", Binary, answer.get("binary"))
     _asked[identity] = binary
     return binary
@@ -141,6 +170,7 @@ def _source(task: Task, plan: ClipPlan) -> command.Source:
         ignore_edits=opening.ignore_edits,
         codec=facts.video.codec,
         channels=facts.audio.channels if facts.audio else None,
+        layout=facts.audio.channel_layout if facts.audio else None,
         audio_offset_s=audio_offset_s(facts),
         sound_tick_s=facts.audio.time_base if facts.audio else Fraction(1),
         passed=_passed(facts, opening, plan),
@@ -162,9 +192,9 @@ def _passed(facts: Facts, opening: Opening, plan: ClipPlan) -> int | None:
     return sorted(table.pts).index(plan.source_pts[0])
 
 
-def _unfit(why: str) -> PreparationFailed:
+def _unfit(why: str, otherwise: str = OTHERWISE) -> PreparationFailed:
     return PreparationFailed(
-        FailureCode.BINARY_UNFIT, f"the engine ffmpeg cannot do this: {why}. {_OTHERWISE}"
+        FailureCode.BINARY_UNFIT, f"the engine ffmpeg cannot do this: {why}. {otherwise}"
     )
 
 
@@ -187,13 +217,22 @@ def shell_command(task: Task, taken: Intake, worker: Worker, output: Path) -> st
     words = command.arguments(
         plan, external.source, external.binary, external.encoder, ends, threads=task.threads
     )
-    lines = [shlex.join(words)]
+    lines = [" ".join(map(_quoted, words))]
     assert plan.encoding is not None  # noqa: S101 - an encode
     colours = plan.encoding.colours_in
     if colours is not None:
         maker = [sys.executable, "-m", "preprocess.tonemap", colours.primaries, colours.transfer]
         lines.insert(0, f"{shlex.join(maker)} > {command.LUT_FILE}")
     return "\n".join(lines)
+
+
+def _quoted(word: str) -> str:
+    """*word* for a shell: what no terminal shows as it is by its bytes (POSIX.1-2024, 2.2.4)."""
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = range(0x20, 0x7F)
+    shown = (chr(b) if b in plain and b not in b"\\'" else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{''.join(shown)}'"
 
 
 def _seek_s(task: Task, taken: Intake, worker: Worker, external: External) -> Fraction | None:

@@ -15,7 +15,7 @@ PRIMING = 1024
 """FFmpeg's AAC encoder starts with one packet that holds nothing yet."""
 HOLE_S = Fraction(1, 50)
 """Packets nearer than this follow each other; time stamps are often rounded to 1 ms."""
-MOST_NAMED = 8
+_MOST_NAMED = 8
 """Channels that FFmpeg gives places by their number alone where the file gives none: up to 7.1."""
 _LIMITER = "limit=0.891:level=0:latency=1"
 """-1 dB of full scale, the most that EBU R 128 (2023) allows a peak; nothing quieter is touched."""
@@ -35,23 +35,35 @@ def layout_name(channels: int | None) -> str:
     return "mono" if channels == 1 else "stereo"
 
 
-def conversion(layout: str, rate: int, *, mixed: bool, spread: str | None) -> Iterator[Step]:
-    """Bring sound to *layout* and *rate*; *mixed*: from more channels, by *spread* if set.
+def conversion(layout: str, rate: int, *, mixed: bool) -> Iterator[Step]:
+    """Bring sound to *layout* and *rate*; *mixed*: from more channels.
 
     More channels are mixed to two as ITU-R BS.775-3 (2012) has it, which is what FFmpeg does:
     centre and surrounds at -3 dB, no low-frequency channel. Loudness stays what it was, so that
     the sum can pass full scale; there a limiter sees to it that nothing is clipped.
     """
     target = f"sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}"
-    if mixed and spread is not None:
-        yield Step.plain("pan", f"args={spread}")
     yield Step.plain("aformat", target)
     if mixed:
         yield Step.plain("alimiter", _LIMITER)
         yield Step.plain("aformat", target)
 
 
-def side_by_side(count: int) -> str:
+def mixable(layout: str, channels: int, *, mixed: bool) -> Iterator[Step]:
+    """Have *channels*, placed by FFmpeg's name *layout*, mixed as `conversion` says.
+
+    Goes before any resampler: one that is there mixes, and knows no ambisonics.
+    """
+    if mixed:
+        # From FFmpeg 9 on AC-3 would be mixed by the levels that its own headers have.
+        yield Step.plain("asidedata", "mode=delete")
+    if layout.startswith("ambisonic"):
+        yield Step.plain("pan", "args=stereo|c0=c0|c1=c0")  # W, the sound from all around
+    elif layout == f"{channels} channels" and channels > _MOST_NAMED:
+        yield Step.plain("pan", f"args={_side_by_side(channels)}")
+
+
+def _side_by_side(count: int) -> str:
     """Tracks of a recorder: odd ones left, even ones right, as mixing desks do."""
     left = "+".join(f"{1 / -(-count // 2)}*c{n}" for n in range(0, count, 2))
     right = "+".join(f"{1 / (count // 2)}*c{n}" for n in range(1, count, 2))

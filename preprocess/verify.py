@@ -143,6 +143,11 @@ def _content(plan: ClipPlan, outcome: Outcome, measured: Measured) -> Iterator[C
         ok=measured.decoded == measured.to_decode,
         measured=f"{measured.decoded} of {measured.to_decode} pictures",
     )
+    yield Check(
+        name="picture_order",
+        ok=measured.in_order,
+        measured="by time stamp" if measured.in_order else "not that of the time stamps",
+    )
     sound = sound_check(measured)
     if sound is not None:
         yield sound

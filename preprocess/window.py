@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess import schedule
-from preprocess.facts import AudioTrack, PictureTable, SyncKind, VideoTrack
+from preprocess.facts import AudioTrack, PictureTable, Span, SyncKind, VideoTrack
 from preprocess.intent import Window, WindowKind
 from preprocess.plan import Slice
 from preprocess.timing import (
@@ -47,8 +47,8 @@ class Chosen:
     """Rate of the result."""
     writes: tuple[int, ...]
     """How often an encode writes each of ``pts``."""
-    longest_still_s: Fraction
-    """The longest that one picture stays, where the rate is variable."""
+    stills: tuple[Span, ...]
+    """When each picture is shown, where the rate is variable."""
     slice: Slice | None
     """The pictures that can be copied, if a clean start and end are proven."""
     slice_frames: int
@@ -63,6 +63,11 @@ class Chosen:
         """Pictures of an encoded result."""
         return sum(self.writes)
 
+    @property
+    def longest_still_s(self) -> Fraction:
+        """The longest that one picture stays, where the rate is variable."""
+        return max((still.length_s for still in self.stills), default=Fraction(0))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Taken:
@@ -76,7 +81,7 @@ class _Taken:
     writes: tuple[int, ...]
     room: int
     """Pictures that a slice may have."""
-    longest_still_s: Fraction = Fraction(0)
+    stills: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +141,7 @@ def choose(
         cadence=taken.cadence,
         rate=taken.rate,
         writes=taken.writes,
-        longest_still_s=taken.longest_still_s,
+        stills=taken.stills,
         slice=lossless,
         slice_frames=frames,
         given_up_s=(len(pts) - frames) * step_s,
@@ -226,7 +231,10 @@ def _take_variable(
         rate=rate,
         writes=schedule.by_time(pts, start, end, rate, tick, int(wanted.cap_s * rate)),
         room=0,
-        longest_still_s=schedule.longest_still(pts, start, end) * tick,
+        stills=tuple(
+            Span(start_s=table.since_origin_s(begin), end_s=table.since_origin_s(until))
+            for begin, until in schedule.stills(pts, start, end)
+        ),
     )
 
 

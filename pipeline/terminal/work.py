@@ -126,6 +126,8 @@ def _with_command(task: Task, found: Look, request: Request) -> Look:
         return replace(_rejected(rejected), facts=found.facts)
     except PreparationFailed as failed:
         return replace(_failed(failed), facts=found.facts, reasons=found.reasons)
+    except Exception as error:  # noqa: BLE001 - as in `look`
+        return replace(found, status=Status.FAILED, problem=_surprise(error))
     return replace(found, command=command)
 
 

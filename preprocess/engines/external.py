@@ -5,17 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import shlex
 import signal
+import struct
 import tempfile
+from collections import deque
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preprocess import command, tonemap
-from preprocess.binary import BITSTREAM_FILTERS, FILTERS, Binary, Encoder
+from preprocess.binary import BITSTREAM_FILTERS, FILTERS, OTHERWISE, Binary, Encoder
 from preprocess.engines import frames, mp4, program
-from preprocess.engines.failures import ProgramFailed, SourceDamaged
+from preprocess.engines.failures import ProgramFailed
 from preprocess.errors import FailureCode
 from preprocess.job import Opening, Outcome
 from preprocess.native import open_input, seek_point, tick_s, video_stream
@@ -24,14 +28,27 @@ from preprocess.soundgraph import AAC_FRAME
 from preprocess.worker.failures import ending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from preprocess.engines.program import Ended
     from preprocess.job import ExecuteRequest, External, TrialRequest
     from preprocess.plan import ClipPlan
 
-_FULL_BYTES = 1 << 20
-"""A disk with less room than this is full."""
+_MOST_ANSWER = 20_000
+"""Lines that a program may say of itself; the longest list has 600."""
+_LIMITS = {
+    **{os.strerror(n): n for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)},
+    "malloc of size": errno.ENOMEM,  # x264
+}
+"""Words for a limit that was reached."""
+_TAG = re.compile(r"\[(?:[^\]]*@ 0x[0-9a-f]+|[a-z]+)\] ")
+"""The part of ffmpeg that says something, where that lies in memory, and how bad it is."""
+_BAD = re.compile(r"\[(error|fatal|panic)\] ")
+_ABOUT_DEVICE = re.compile(r"\[(AVHWDeviceContext|VAAPI) @ \w+\] \[verbose\] ")
+_CPU_SLACK_S = 1
+"""The kernel limits CPU time by another clock than it tells: 2 s were over after 1.86."""
+_PICTURE = re.compile(r"frame:\d+ +pts:(\S+)")
+_DONE = re.compile(r"frame=(\d+)")
 
 
 # --- the program itself --------------------------------------------------------------------------
@@ -44,7 +61,7 @@ def ask(path: str) -> Binary:
         ProgramFailed: it cannot be run, or is no ffmpeg.
     """
     version = _said(path, "-version")
-    named = re.match(r"ffmpeg version (\S+)", version)
+    named = re.search(r"^ffmpeg version (\S+)", version, re.MULTILINE)
     if named is None:
         msg = f"{path} is no ffmpeg: it says {version[:60]!r}"
         raise ProgramFailed(FailureCode.BINARY_UNFIT, msg)
@@ -66,7 +83,7 @@ def _named(path: str, option: str) -> frozenset[str]:
 
 
 def _said(path: str, *arguments: str) -> str:
-    lines: list[str] = []
+    lines: deque[str] = deque(maxlen=_MOST_ANSWER)
     words = [path, *arguments]
     ended = _run(words, folder="/", on_line=lines.append)
     if ended.status:
@@ -84,14 +101,23 @@ def try_encoder(request: TrialRequest) -> None:
     words = command.trial(request.encoding, request.binary, request.encoder)
     ended = _run(words, folder="/", on_line=lambda _line: None)
     if ended.status:
-        said = ended.stderr.splitlines() or [ending(ended.status)]
-        # Without the part of ffmpeg that says it, and where that lies in memory.
-        why = re.sub(r"^(\[[^\]]*\] )+", "", said[0]).rstrip(".")
+        why = _why_unusable(ended)
         msg = (
             f"the encoder {request.encoder} of {request.binary.path} ({request.binary.version}) "
             f"cannot be used: {why}. Install what it needs, or choose another --encoder."
         )
         raise ProgramFailed(FailureCode.ENCODER_UNUSABLE, msg, _evidence(words, ended))
+
+
+def _why_unusable(ended: Ended) -> str:
+    """The first error, and what was said before of a device that could not be had."""
+    lines = ended.stderr.splitlines()
+    bad = next((n for n, line in enumerate(lines) if _BAD.search(line)), None)
+    if bad is None:
+        return ending(ended.status)
+    device = [line for line in lines[:bad] if _ABOUT_DEVICE.match(line)][-2:]
+    reasons = [_TAG.sub("", line).rstrip(".") for line in (lines[bad], *device)]
+    return ": ".join(part for part in (reasons[0], "; ".join(reasons[1:])) if part)
 
 
 def _run(
@@ -102,9 +128,15 @@ def _run(
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise
-        what = "the command is too long" if error.errno == errno.E2BIG else error.strerror
+        what = _STARTING.get(error.errno or 0, error.strerror)
         msg = f"{words[0]} cannot be started: {what}"
         raise ProgramFailed(FailureCode.BINARY_UNFIT, msg) from error
+
+
+_STARTING = {
+    errno.E2BIG: "the command is too long",
+    errno.ENOENT: "what it needs to start, a loader or an interpreter, is missing",
+}
 
 
 def _evidence(words: Sequence[str], ended: Ended) -> str:
@@ -140,7 +172,8 @@ def encode(
     """Have the program write the pictures of the plan.
 
     Raises:
-        SourceDamaged: pictures of the window cannot be decoded; by the program, or by us either.
+        SourceDamaged: pictures of the window cannot be decoded, by us either.
+        OSError: a limit on memory or file size, or a full disk.
         SoundLost, SoundDamaged, SoundUneven: the same of the sound.
         ProgramFailed: the program is at fault.
     """
@@ -158,15 +191,40 @@ def encode(
         threads=request.threads,
     )
     told = _Told(plan, counted=counted, progress=progress)
-    with tempfile.TemporaryDirectory() as folder:
-        write_lut(plan, Path(folder))
+    with _folder_for(plan) as folder:
         os.lseek(fd, 0, os.SEEK_SET)  # a descriptor that is handed down keeps its offset
         ended = _run(words, folder=folder, fds=(fd,), on_line=told.line)
     if ended.status:
-        _raise_fault(fd, request, opening, words, ended)
-    told.check(external.binary)
-    mp4.settle_durations(request.path)
+        _raise_limit(words, ended)
+    wrong = f"did not finish: {_last_words(ended)}" if ended.status else told.wrong()
+    wrong = wrong or _settled(request.path)
+    if wrong:
+        if ended.status >= 0:
+            frames.check_pictures(fd, opening, plan, request.threads)
+        msg = f"{words[0]} {wrong}. {OTHERWISE}"
+        raise ProgramFailed(FailureCode.BINARY_FAILED, msg, _evidence(words, ended))
     return Outcome(frames=told.frames, sound_digests=digests, command=tuple(words))
+
+
+def _settled(path: str) -> str | None:
+    """Do what is left to do of the result; what is wrong with one that is no result."""
+    try:
+        mp4.settle_durations(path)
+    except (FileNotFoundError, ValueError, IndexError, struct.error):
+        return "ended without an error, and what it wrote is no MP4"
+    return None
+
+
+@contextmanager
+def _folder_for(plan: ClipPlan) -> Iterator[str]:
+    """Where the program runs: a folder with the 3D LUT of *plan*, if there is one."""
+    assert plan.encoding is not None  # noqa: S101 - only the encode route comes here
+    if plan.encoding.colours_in is None:
+        yield "/"
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_lut(plan, Path(folder))
+        yield folder
 
 
 def write_lut(plan: ClipPlan, folder: Path) -> None:
@@ -195,26 +253,28 @@ def _ends(
     return command.Ends(protocol="file", input=name, seek_s=seek, output=output, replace=True)
 
 
-def _raise_fault(
-    fd: int, request: ExecuteRequest, opening: Opening, words: Sequence[str], ended: Ended
-) -> None:
-    """Say whose fault it is that the program did not do it: a limit's, the source's or its own."""
-    binary = f"{words[0]} {ending(ended.status)}"
-    if ended.status == -signal.SIGXFSZ:
-        raise OSError(errno.EFBIG, binary)
-    room = os.statvfs(request.path)
-    if room.f_bavail * room.f_frsize < _FULL_BYTES:
-        raise OSError(errno.ENOSPC, binary)
+def _raise_limit(words: Sequence[str], ended: Ended) -> None:
+    """Raise what means a limit to whoever started us, where that ended the program."""
     evidence = _evidence(words, ended)
-    if ended.status == -signal.SIGXCPU:
+    if ended.status == -signal.SIGXFSZ:
+        raise OSError(errno.EFBIG, evidence)
+    for said, number in _LIMITS.items():
+        if said in ended.stderr:
+            raise OSError(number, evidence)
+    # ffmpeg takes SIGXCPU for a wish to end, and exits with 255 (fftools, 5.1 to 9.0).
+    allowed_s = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    if allowed_s != resource.RLIM_INFINITY and ended.cpu_s >= allowed_s - _CPU_SLACK_S:
         msg = f"{words[0]} was stopped because it had used up its CPU time. Allow more."
         raise ProgramFailed(FailureCode.DEADLINE, msg, evidence)
-    if ended.status > 0:
-        frames.check_pictures(fd, opening, request.plan, request.threads)
-    said = ended.stderr.splitlines()
-    last = f": {said[-1]}" if said else ""
-    msg = f"{words[0]} did not finish: {ending(ended.status)}{last}"
-    raise ProgramFailed(FailureCode.BINARY_FAILED, msg, evidence)
+
+
+def _last_words(ended: Ended) -> str:
+    """How it ended, and why: with ``-xerror`` the first error is the cause of all others."""
+    lines = ended.stderr.splitlines()
+    if not lines:
+        return ending(ended.status)
+    cause = lines[-1] if ended.cut else lines[0]
+    return f"{ending(ended.status)}: {_TAG.sub('', cause).rstrip('.')}"
 
 
 class _Told:
@@ -236,19 +296,14 @@ class _Told:
 
     def line(self, text: str) -> None:
         """Take one line: of the filter ``metadata``, or of ``-progress``."""
-        if text.startswith("frame:") and "pts:" in text:
-            self._taken.append(text.partition("pts:")[2].split(maxsplit=1)[0])
-        elif text.startswith("frame="):
-            self.frames = int(text.removeprefix("frame="))
+        if picture := _PICTURE.match(text):
+            self._taken.append(picture[1])
+        elif done := _DONE.fullmatch(text):
+            self.frames = int(done[1])
             self._progress(self.frames / self._wanted)
 
-    def check(self, binary: Binary) -> None:
-        """Every planned picture came, and no other.
-
-        Raises:
-            SourceDamaged: some did not.
-            ProgramFailed: there were others, which put the rest out of step.
-        """
+    def wrong(self) -> str | None:
+        """What is wrong with the pictures that came; ``None``: all that were planned, no others."""
         planned = len(self._planned)
         if self._counted:
             here, strange = min(len(self._taken), planned), 0
@@ -256,7 +311,7 @@ class _Told:
             here = len({*map(str, self._planned)} & {*self._taken})
             strange = len(self._taken) - len({*map(str, self._known)} & {*self._taken})
         if here < planned:
-            raise SourceDamaged(here, planned, "pictures of the window can be decoded")
+            return f"ended without an error, and took {here} of the {planned} pictures"
         if strange:
-            msg = f"{binary.path} shows {strange} pictures in the window that the index has not"
-            raise ProgramFailed(FailureCode.BINARY_FAILED, msg)
+            return f"took {strange} pictures for the window's that the index has not"
+        return None

@@ -21,9 +21,16 @@ from av.stream import Stream
 from preprocess.engines import filters, mp4
 from preprocess.engines.failures import SourceDamaged
 from preprocess.engines.sound import Clock, SoundCopier, SoundEncoder, sound_track
+from preprocess.engines.turns import Turns
 from preprocess.filtergraph import skips_deblocking
 from preprocess.job import Animation, Opening, Outcome
-from preprocess.native import demuxed, open_input, picture_decoder, seek_before, video_stream
+from preprocess.native import (
+    demuxed,
+    open_input,
+    picture_decoder,
+    seek_before,
+    video_stream,
+)
 from preprocess.plan import ClipPlan, ShortAction, VideoEncoding
 
 if TYPE_CHECKING:
@@ -282,6 +289,9 @@ class _Reader:
     def _must_seek(self) -> bool:
         return self._plan.start_s > 0
 
+    def _turns(self) -> Turns:
+        return Turns(self._source, self._plan.source_pts[0] if self._must_seek() else None)
+
     def _seek(self) -> None:
         lead_s = self._sound.lead_s if self._sound is not None else Fraction(0)
         first = self._plan.source_pts[0]
@@ -291,12 +301,13 @@ class _Reader:
             self._sound.stream.codec_context.flush_buffers()
 
     def _one_pass(self, writes: tuple[int, ...], decoded: _Pipe, filtered: _Pipe) -> None:
-        finder = _Finder(self._slots, exact=self._plan.exact_pts)
+        finder = _Finder(self._slots, None if self._plan.exact_pts else self._turns())
         wanted = [self._stream] if self._sound is None else [self._stream, self._sound.stream]
         for packet in demuxed(self._source, wanted):
             # Not packet.stream_index: a flush packet says 0 whatever its stream (PyAV 18.1.0).
             if packet.stream is self._stream:
                 if not finder.complete:
+                    finder.announce(packet)
                     for frame in _decoded(self._decoder, packet):
                         slot = finder.take(frame)
                         if slot is not None:
@@ -342,7 +353,7 @@ class _AnimationReader:
         encoding = self._plan.encoding
         assert encoding is not None  # noqa: S101 - as in `encode_frames`
         for _ in range(_passes(self._plan, sum(encoding.writes))):
-            finder = _Finder(self._slots, exact=True)
+            finder = _Finder(self._slots, None)
             for frame in animation.pictures(self._fd, self._animation):
                 slot = finder.take(frame)
                 if slot is not None:
@@ -356,16 +367,17 @@ class _AnimationReader:
 def _decoded(decoder: VideoCodecContext, packet: Packet[Stream]) -> list[av.VideoFrame]:
     try:
         return decoder.decode(packet)
-    except (av.InvalidDataError, BlockingIOError):  # the latter by VP9 after a refused packet
+    # By VP9 after a refused packet; by raw pictures that are too short.
+    except (av.InvalidDataError, BlockingIOError, av.ArgumentError):
         return []  # the finder misses the picture and says so
 
 
 class _Finder:
     """Matches decoded pictures with those the plan counts on."""
 
-    def __init__(self, slots: dict[int, int], *, exact: bool) -> None:
+    def __init__(self, slots: dict[int, int], turns: Turns | None) -> None:
         self._slots = slots
-        self._exact = exact
+        self._turns = turns
         self._next = 0
         self._damaged = 0
 
@@ -373,6 +385,11 @@ class _Finder:
     def complete(self) -> bool:
         """All planned pictures have come."""
         return self._next == len(self._slots)
+
+    def announce(self, packet: Packet[Stream]) -> None:
+        """*packet* goes to the decoder next."""
+        if self._turns is not None:
+            self._turns.announce(packet)
 
     def take(self, frame: av.VideoFrame) -> int | None:
         """The slot of *frame*, or ``None`` if it lies outside the window."""
@@ -388,8 +405,8 @@ class _Finder:
         return slot
 
     def _slot(self, frame: av.VideoFrame) -> int | None:
-        if not self._exact:
-            return self._next
+        if self._turns is not None:
+            return self._next if self._turns.has_begun(frame) else None
         return None if frame.pts is None else self._slots.get(frame.pts)
 
     def check(self) -> None:

@@ -17,9 +17,10 @@ from preprocess.engines.resample import Region, resized
 from preprocess.engines.srgb import SRGB_PROFILE, in_srgb, profile_of, resizable
 from preprocess.geometry import Gravity, Orientation, Size
 from preprocess.job import ImageOutcome
-from preprocess.pixels import DAMAGE, open_file, open_image
+from preprocess.pixels import DAMAGE, in_words, open_file, open_image
 from preprocess.plan import BLUR_SHARE, JPEG_QUALITIES, Colours, Route
 from preprocess.probe import jpeg, png
+from preprocess.rules.image import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,12 +101,24 @@ def pixel_digest(fd: int, container: str) -> str:
 
 
 @contextmanager
+def _opened(fd: int, container: str) -> Iterator[Image.Image]:
+    """The image behind *fd*; a JPEG without its last marker, which the probe let pass, gets one."""
+    size = os.fstat(fd).st_size
+    if container == "jpeg" and os.pread(fd, 2, max(0, size - 2)) != jpeg.EOI_BYTES:
+        with open_file(io.BytesIO(os.pread(fd, size, 0) + jpeg.EOI_BYTES), container) as image:
+            yield image
+    else:
+        with open_image(fd, container) as image:
+            yield image
+
+
+@contextmanager
 def _decoded(fd: int, container: str, *, at_most: tuple[int, int] | None) -> Iterator[Image.Image]:
     try:
         if container == "png":
             with open_image(fd, container) as image:
                 image.verify()  # check sums, which decoding does without and other readers do not
-        with open_image(fd, container) as image:
+        with _opened(fd, container) as image:
             drafted = at_most if container == "jpeg" else None
             _decode_small(image, drafted)
             image.load()
@@ -119,7 +132,8 @@ def _decoded(fd: int, container: str, *, at_most: tuple[int, int] | None) -> Ite
 def _strip(fd: int, container: str, path: str) -> ImageOutcome:
     data = os.pread(fd, os.fstat(fd).st_size, 0)
     try:
-        result = (jpeg if container == "jpeg" else png).stripped(data)
+        jpeg_data = data + jpeg.EOI_BYTES  # some lack their own
+        result = jpeg.stripped(jpeg_data) if container == "jpeg" else png.stripped(data)
     except (ValueError, IndexError) as error:
         raise PlanMismatch(str(error)) from error
     Path(path).write_bytes(result)
@@ -138,7 +152,7 @@ def _check_filled(fd: int, image: Image.Image, drafted: tuple[int, int] | None) 
     last = image.getpixel((image.width - 1, image.height - 1))
     if any(value not in _FILLED for value in (last if isinstance(last, tuple) else (last,))):
         return
-    plain = jpeg.stripped(os.pread(fd, os.fstat(fd).st_size, 0))
+    plain = jpeg.stripped(os.pread(fd, os.fstat(fd).st_size, 0) + jpeg.EOI_BYTES)
     longer = io.BytesIO(plain.removesuffix(jpeg.EOI_BYTES) + _JUNK + jpeg.EOI_BYTES)
     with open_file(longer, "jpeg") as other:
         _decode_small(other, drafted)
@@ -148,8 +162,7 @@ def _check_filled(fd: int, image: Image.Image, drafted: tuple[int, int] | None) 
 
 
 def _damaged(error: BaseException) -> SourceDamaged:
-    said = str(error) or type(error).__name__
-    return SourceDamaged(0, 1, f"pictures can be decoded: {said}"[:200])
+    return SourceDamaged(0, 1, f"pictures can be decoded: {in_words(error)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +180,7 @@ class _Source:
 
 def _upright(fd: int, container: str, encoding: ImageEncoding) -> _Source:
     try:
-        with open_image(fd, container) as image:
+        with _opened(fd, container) as image:
             stored = Size(image.width, image.height)
             drafted = _enough(image, encoding) if container == "jpeg" else None
             scale = _decode_small(image, drafted)
@@ -194,8 +207,14 @@ def _enough(image: Image.Image, encoding: ImageEncoding) -> tuple[int, int] | No
 
 
 def _decode_small(image: Image.Image, wanted: tuple[int, int] | None) -> float:
-    """Let the JPEG decoder scale by 1/2, 1/4 or 1/8, to no less than *wanted*."""
-    width = image.width
+    """Let the JPEG decoder scale by 1/2, 1/4 or 1/8, to no less than *wanted*.
+
+    What is too large to be decoded whole is decoded at half its size at most.
+    """
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        half = width // 2, height // 2
+        wanted = half if wanted is None else (min(half[0], wanted[0]), min(half[1], wanted[1]))
     drafted = image.draft(image.mode, wanted) if wanted is not None else None
     return drafted[1][2] / width if drafted is not None else 1.0
 

@@ -9,7 +9,7 @@ import av
 from av.filter import Graph
 
 from preprocess.filtergraph import Step
-from preprocess.soundgraph import HOLE_S, MOST_NAMED, conversion, side_by_side
+from preprocess.soundgraph import HOLE_S, conversion, mixable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,14 +79,6 @@ def _graph(frame: av.AudioFrame, layout: str, rate: int) -> Graph:
 
 def _steps(source: av.AudioLayout, layout: str, rate: int) -> Iterator[Step]:
     mixed = source.nb_channels > av.AudioLayout(layout).nb_channels
-    yield from conversion(layout, rate, mixed=mixed, spread=_spread(source))
+    yield from mixable(source.name, source.nb_channels, mixed=mixed)
+    yield from conversion(layout, rate, mixed=mixed)
     yield Step.plain("abuffersink")
-
-
-def _spread(source: av.AudioLayout) -> str | None:
-    """How channels that BS.775 knows nothing of become left and right."""
-    if source.name.startswith("ambisonic"):
-        return "stereo|c0=c0|c1=c0"  # W, the sound from all around
-    unnamed = all(channel.name == "NONE" for channel in source.channels)
-    many = source.nb_channels > MOST_NAMED
-    return side_by_side(source.nb_channels) if many and unnamed else None

@@ -26,16 +26,17 @@ from preprocess.probe.boxes import (
     name_of,
     top_level,
 )
-from preprocess.probe.private import names_a_device, read_user_data
+from preprocess.probe.private import SPARE, is_blank, names_a_device, read_user_data, remnants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CONTAINERS = {b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"tref"}
-_KNOWN_TOP = {
-    *(b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra"),
-    *(b"sidx", b"ssix", b"pdin", b"prft", b"emsg", b"pnot", b"PICT", b"meta", b"uuid", b"udta"),
-}
+_TELLING_TOP = {b"uuid", b"udta", b"meta", b"emsg", b"prft", b"pnot", b"PICT"}
+"""Text, a clock of the day, a preview: nothing that a player needs."""
+_KNOWN_TOP = {b"ftyp", b"styp", b"moov", b"mdat", b"mfra", b"sidx", b"ssix", b"pdin"}
+_MAX_SPARE_BYTES = 1 << 20
+"""Free space that is looked through; in more, whatever lies there, something may be hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +227,14 @@ def read_movie(fd: int, size: int) -> Movie:
             _read_index(reader, movie, start, header, end)
         elif kind == b"ftyp":
             _read_brands(reader.read(start + header, min(end - start - header, 1024)), movie)
-        elif kind in (b"uuid", b"udta", b"meta"):
+        elif kind in _TELLING_TOP or (
+            kind in SPARE and _holds_something(reader, start + header, end)
+        ):
             movie.private.add(f"box:{name_of(kind)}")
         elif kind == b"moof":
             movie.fragmented = True
             break
-        elif kind not in _KNOWN_TOP:
+        elif kind not in _KNOWN_TOP and kind not in SPARE:
             movie.private.add("trailing_data")
             break
         found.add(kind)
@@ -241,6 +244,11 @@ def read_movie(fd: int, size: int) -> Movie:
         msg = "media data without an index" if has_media else "no index"
         raise BoxError(msg, truncated=has_media)
     return movie
+
+
+def _holds_something(reader: Reader, start: int, end: int) -> bool:
+    length = min(end, reader.size) - start
+    return length > _MAX_SPARE_BYTES or not is_blank(reader.read(start, length))
 
 
 def _read_index(reader: Reader, movie: Movie, start: int, header: int, end: int) -> None:
@@ -259,7 +267,9 @@ def _read_brands(body: bytes, movie: Movie) -> None:
 
 
 def _read_moov(data: memoryview, reader: Reader, movie: Movie) -> None:
-    for kind, body in children(data, reader):
+    boxes = list(children(data, reader))
+    movie.private |= remnants(boxes)
+    for kind, body in boxes:
         if kind == b"mvhd":
             try:
                 created, movie.time_scale, movie.duration = _header_times(bytes(body))
@@ -285,7 +295,9 @@ def _read_track(data: memoryview, reader: Reader, movie: Movie, track: Track, de
     if depth > MAX_DEPTH:
         msg = f"boxes nested deeper than {MAX_DEPTH}"
         raise BoxError(msg)
-    for kind, body in children(data, reader):
+    boxes = list(children(data, reader))
+    movie.private |= remnants(boxes)
+    for kind, body in boxes:
         if kind in _CONTAINERS:
             _read_track(body, reader, movie, track, depth + 1)
         elif kind == b"chap":

@@ -36,6 +36,16 @@ def breaks_off(source: Source, last_gop: LastGop, *, flagged: bool) -> bool:
     return last_gop.ends_torn() if name in _UNSIZED else flagged
 
 
+def ends_in_block(source: Source, sizes: list[int]) -> bool:
+    """Whether raw DV ends inside a block, which is a picture.
+
+    FFmpeg 8.1 fills it with what the one before it held, and says nothing. This can go when its
+    packet is marked as corrupt, as others are.
+    """
+    named = source.container.format.name == "dv"
+    return named and bool(sizes) and source.container.size % sizes[-1] > 0
+
+
 def counts_packets(source: Source) -> bool:
     """Whether a flag only says that a counter jumped: packets were lost, or recordings joined."""
     return source.container.format.name == "mpegts"

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 _MAX_SEGMENTS = 10_000
 _PIECE_BYTES = 1 << 16
 EOI_BYTES = b"\xff\xd9"
-_SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
+NO_END = "the end of the picture"
+_SOI, _EOI, SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
 # ITU-T T.81, table B.1; what is not here is arithmetic.
 _CODINGS = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC3: "lossless"}
 _CODINGS |= {0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical"}
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD8)}
+_COMPONENTS = 9
+"""Where a frame header, from its marker on, says how many there are."""
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 
 
@@ -36,22 +39,25 @@ def survey(fd: int, size: int) -> Survey:
     """
     private: set[str] = set()
     coding: str | None = None
-    scan = None
+    scan, frame = None, 0
     for offset, marker in _segments(fd):
-        if marker in _FRAMES:
-            coding = _CODINGS.get(marker, "arithmetic")
+        if marker in FRAMES:
+            coding, frame = _CODINGS.get(marker, "arithmetic"), offset
         topic = _topic(marker, os.pread(fd, 40, offset + 4))
         if topic is not None:
             private.add(topic)
-        scan = offset if marker == _SOS else None
+        scan = offset if marker == SOS else None
     if scan is None:
         return Survey(private=private, missing="all behind its headers")
     if os.pread(fd, 2, max(scan, size - 2)) != EOI_BYTES:
         # Motion photos have their clip behind the end, others are cut off.
         if not _is_whole(fd, scan):
-            return Survey(private=private, missing="the end of the picture")
+            return Survey(private=private, coding=coding, missing=NO_END)
         private.add("trailing_data")
-    return Survey(private=private, coding=coding)
+    # A scan with all components is decoded row by row; of others libjpeg holds all coefficients.
+    components = os.pread(fd, 1, frame + _COMPONENTS), os.pread(fd, 1, scan + 4)
+    one_scan = coding in ("baseline", "extended") and components[0] == components[1]
+    return Survey(private=private, coding=coding, scalable=one_scan)
 
 
 def _segments(fd: int) -> Iterator[tuple[int, int]]:
@@ -71,7 +77,7 @@ def _segments(fd: int) -> Iterator[tuple[int, int]]:
             offset += 2
         else:
             yield offset, marker
-            if marker == _SOS:
+            if marker == SOS:
                 return
             offset += 2 + struct.unpack_from(">H", head, 2)[0]
     msg = f"more than {_MAX_SEGMENTS} segments"
@@ -125,7 +131,20 @@ def stripped(data: bytes) -> bytes:
     Raises:
         ValueError: the structure is broken.
     """
-    parts, offset = [data[:2]], 2
+    kept = [data[:2]]
+    for marker, body, coded in parts(data):
+        if _is_picture(marker, body[2:7]):
+            kept += [bytes((0xFF, marker)), _jfif(body) if marker == _APP0 else body, coded]
+    return b"".join([*kept, EOI_BYTES])
+
+
+def parts(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """The segments up to the end of the picture: marker, content, and the data of a scan.
+
+    Raises:
+        ValueError: the structure is broken.
+    """
+    offset = 2
     for _ in range(_MAX_SEGMENTS):
         found = _MARKER.match(data, offset)
         if found is None:
@@ -133,22 +152,18 @@ def stripped(data: bytes) -> bytes:
             raise ValueError(msg)
         marker, start = found[1][0], found.end()
         if marker == _EOI:
-            return b"".join([*parts, EOI_BYTES])
-        end = start + int.from_bytes(data[start : start + 2])
+            return
+        end = offset = start + int.from_bytes(data[start : start + 2])
         if end < start + 2:
-            msg = f"a segment without a length at {offset}"
+            msg = f"a segment without a length at {start - 2}"
             raise ValueError(msg)
-        if _is_picture(marker, data[start + 2 : start + 7]):
-            body = data[start:end]
-            parts.append(b"\xff" + found[1] + (_jfif(body) if marker == _APP0 else body))
-        if marker == _SOS:
+        if marker == SOS:
             scan = _MARKER.search(data, end)
             if scan is None:
                 msg = "the picture has no end"
                 raise ValueError(msg)
-            parts.append(data[end : scan.start()])
-            end = scan.start()
-        offset = end
+            offset = scan.start()
+        yield marker, data[start:end], data[end:offset]
     msg = f"more than {_MAX_SEGMENTS} segments"
     raise ValueError(msg)
 

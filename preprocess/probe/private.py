@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from preprocess.probe.boxes import Reader, children, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Names that muxers write for everybody; anything else tells the device or the software.
 _COMMON_HANDLERS = (
@@ -45,25 +49,48 @@ _HARMLESS = {
 }
 
 
+SPARE = (b"free", b"skip", b"wide")
+
+
+def remnants(boxes: Iterable[tuple[bytes, memoryview]]) -> set[str]:
+    """Which of *boxes* are free space by name and yet hold something.
+
+    Tools take an entry out by renaming its box: what it said can still be read there.
+    """
+    return {
+        f"box:{name_of(kind)}"
+        for kind, body in boxes
+        if kind in SPARE and not is_blank(bytes(body))
+    }
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether *data* are nothing but zeros."""
+    return not data.strip(b"\0")
+
+
 def read_user_data(kind: bytes, body: memoryview, reader: Reader) -> set[str]:
     """Topics of the entries of a ``udta`` or ``meta`` box; nested ones included."""
     if kind == b"meta":
-        return _topics(_meta_names(body, reader))
-    found: set[str] = set()
-    for key, content in children(body, reader):
+        return _read_meta(body, reader)
+    boxes = list(children(body, reader))
+    found = remnants(boxes)
+    for key, content in boxes:
         if key == b"meta":
-            found |= read_user_data(key, content, reader)
+            found |= _read_meta(content, reader)
         elif any(content):
             found |= _topics([name_of(key)])
     return found
 
 
-def _meta_names(body: memoryview, reader: Reader) -> list[str]:
+def _read_meta(body: memoryview, reader: Reader) -> set[str]:
     # A full box in MP4, a plain one in QuickTime.
     start = 0 if bytes(body[4:8]) == b"hdlr" else 4
-    boxes = dict(children(body, reader, start))
-    names = _key_names(bytes(boxes.get(b"keys", b"")))
-    return names or [name_of(key) for key, _ in children(boxes.get(b"ilst", _NOTHING), reader)]
+    boxes = list(children(body, reader, start))
+    named = dict(boxes)
+    items = list(children(named.get(b"ilst", _NOTHING), reader))
+    names = _key_names(bytes(named.get(b"keys", b""))) or [name_of(key) for key, _ in items]
+    return _topics(names) | remnants([*boxes, *items])
 
 
 def _topics(names: list[str]) -> set[str]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from preprocess.facts import AudioTrack, Facts, VideoTrack
 
+_ORDER_PICTURES = 48
+"""Pictures of a copy decoded for their order: three times the most that H.264 reorders."""
 _READ_ON_S = Fraction(5)
 """A result that is longer than its cap is still measured this far, so that the check can say it."""
 
@@ -49,15 +51,16 @@ def read_back(fd: int, request: VerifyRequest, threads: int) -> Measured:
         return Measured(facts=facts, picture_digests=(), sound_digests=(), decoded=0, to_decode=1)
     digested = request.copied or request.sound_copied
     pictures, sounds = _digests(fd, probed.opening, facts) if digested else ((), ())
-    decoded, to_decode = _decode(fd, probed.opening, facts, request, threads)
+    counted, to_decode = _decode(fd, probed.opening, facts, request, threads)
     audio = facts.audio if request.sound else None
     spans = audio.spans if audio is not None else None
     return Measured(
         facts=facts,
         picture_digests=pictures,
         sound_digests=sounds,
-        decoded=decoded,
+        decoded=counted.whole,
         to_decode=to_decode,
+        in_order=counted.in_order and facts.video.table.exact_pts,
         sound_s=_heard_s(fd, probed.opening, facts.video, audio) if audio and spans else None,
         sound_to_decode_s=sum((s.end_s - s.start_s for s in spans), Fraction(0)) if spans else None,
     )
@@ -84,11 +87,12 @@ def _digests(fd: int, opening: Opening, facts: Facts) -> tuple[tuple[str, ...], 
 
 def _decode(
     fd: int, opening: Opening, facts: Facts, request: VerifyRequest, threads: int
-) -> tuple[int, int]:
-    """(decoded, wanted): the first picture of a copy, first and last GOP of an encode, or all."""
+) -> tuple[_Counted, int]:
+    """(decoded, wanted): the start of a copy, first and last GOP of an encode, or all."""
     video = facts.video
     assert video is not None  # noqa: S101 - the caller has looked
     total = len(video.table.pts)
+    counted = _Counted()
     with open_input(fd, opening) as container:
         stream = video_stream(container, video.stream)
         arm_decoder(stream, threads)
@@ -98,32 +102,50 @@ def _decode(
             "skip_loop_filter": "all",
         }
         if request.level is VerifyLevel.FULL:
-            return _count(container, stream, total), total
-        if request.copied:
-            return _count(container, stream, 1), 1
+            counted.add(container, stream, total)
+            return counted, total
         keys = [sync.index for sync in video.table.sync] or [0]
         first = keys[1] if len(keys) > 1 else total
-        decoded = _count(container, stream, first)
-        if len(keys) == 1:
-            return decoded, first
+        if request.copied:
+            # What is stored in the order in which it is shown needs no look at more.
+            first = min(first, _ORDER_PICTURES) if stream.codec_context.has_b_frames else 1
+        counted.add(container, stream, first)
+        if len(keys) == 1 or request.copied:
+            return counted, first
         container.seek(video.table.pts[keys[-1]], stream=stream, backward=True)
         stream.codec_context.flush_buffers()
         last = total - keys[-1]
-        return decoded + _count(container, stream, last), first + last
+        counted.add(container, stream, last)
+        return counted, first + last
 
 
-def _count(container: InputContainer, stream: VideoStream, wanted: int) -> int:
-    """Decode up to *wanted* whole pictures from here on; how many there were."""
-    whole = 0
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue  # counted by its absence
-        whole += sum(1 for frame in frames if not frame.is_corrupt)
-        if whole >= wanted:
-            break
-    return min(whole, wanted)
+class _Counted:
+    """Pictures that were decoded."""
+
+    def __init__(self) -> None:
+        self.whole = 0
+        self.in_order = True
+        self._last: int | None = None
+
+    def add(self, container: InputContainer, stream: VideoStream, wanted: int) -> None:
+        """Decode up to *wanted* whole pictures from here on."""
+        left = wanted
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                continue  # counted by its absence
+            for frame in frames[:left]:
+                self._take(frame)
+                left -= not frame.is_corrupt
+            if left <= 0:
+                return
+
+    def _take(self, frame: av.VideoFrame) -> None:
+        self.whole += not frame.is_corrupt
+        if frame.pts is not None:
+            self.in_order &= self._last is None or frame.pts > self._last
+            self._last = frame.pts
 
 
 def _heard_s(fd: int, opening: Opening, video: VideoTrack, audio: AudioTrack) -> Fraction:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
-from statistics import median_low
 from typing import TYPE_CHECKING
 
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
+from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync
 from preprocess.intent import WindowKind
-from preprocess.native import decoder_of, demuxed, sound_context, tick_s
+from preprocess.native import (
+    DECODE_TIMES,
+    decoder_of,
+    demuxed,
+    layout_of,
+    rewind,
+    sound_context,
+    tick_s,
+)
 from preprocess.probe import damage, declared, nal
 from preprocess.probe.last_gop import LastGop
+from preprocess.probe.seen import Seen, coded
 from preprocess.probe.sound_index import frame_samples
 from preprocess.probe.spans import spans
 from preprocess.probe.tables import (
@@ -33,16 +41,11 @@ if TYPE_CHECKING:
 
     from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
-    from av.codec.context import CodecContext
     from av.packet import Packet
     from av.stream import Stream
 
 _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
-_DECODE_TIMES = {"avi", "asf"}
-"""Containers with one time for a picture. FFmpeg takes it for a decode time and adds a reordering
-delay that it guesses: one or two pictures for H.264 that has none (8.1.2). Sound keeps its time.
-Players show the first picture at its own time."""
 _PAUSING = {"gif", "apng"}
 """Containers whose last picture can stay longer than the others, and says so."""
 _QUIET_PACKETS = 4000
@@ -50,73 +53,10 @@ _QUIET_PACKETS = 4000
 
 
 @dataclass(slots=True)
-class _Seen:
-    """Packets of one stream, in the order of the file."""
-
-    pts: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    durations: list[int] = field(default_factory=list)
-    keys: list[int] = field(default_factory=list)
-    kinds: list[SyncKind] = field(default_factory=list)
-    """Of each of ``keys``."""
-    flagged: list[int] = field(default_factory=list)
-    """Packets that the demuxer says are damaged."""
-    exact: bool = True
-
-    def add(self, packet: Packet[Stream]) -> int:
-        stamp = packet.pts
-        if stamp is None:
-            self.exact = False
-            stamp = packet.dts
-        if stamp is None:
-            stamp = self.pts[-1] + (self.durations[-1] or 1) if self.pts else 0
-        if packet.is_keyframe:
-            self.keys.append(len(self.pts))
-            self.kinds.append(_kind(packet))
-        if packet.is_corrupt:
-            self.flagged.append(len(self.pts))
-        self.pts.append(stamp)
-        self.sizes.append(packet.size)
-        self.durations.append(packet.duration or 0)
-        return stamp
-
-    def keep_last(self, count: int) -> None:
-        """Forget all but the last *count* packets."""
-        dropped = len(self.pts) - count
-        if dropped > 0:
-            del self.pts[:dropped], self.sizes[:dropped], self.durations[:dropped]
-            kept = sum(1 for key in self.keys if key >= dropped)
-            self.keys = [key - dropped for key in self.keys[-kept:]] if kept else []
-            self.kinds = self.kinds[-kept:] if kept else []
-            self.flagged = [n - dropped for n in self.flagged if n >= dropped]
-
-    def drop_last(self, count: int) -> None:
-        """Forget the last *count* packets."""
-        left = len(self.pts) - count
-        del self.pts[left:], self.sizes[left:], self.durations[left:]
-        self.keys = [key for key in self.keys if key < left]
-        del self.kinds[len(self.keys) :]
-        self.flagged = [n for n in self.flagged if n < left]
-
-    def usual_duration(self) -> int:
-        """Ticks for which a picture usually stays."""
-        steps = [b - a for a, b in pairwise(sorted(self.pts)) if b > a]
-        if steps:
-            return median_low(steps)
-        return next((d for d in self.durations if d), 1)
-
-    def end(self) -> int:
-        """Where the last packet ends."""
-        if not self.pts:
-            return 0
-        return self.pts[-1] + (self.durations[-1] or self.usual_duration())
-
-
-@dataclass(slots=True)
 class _Scan:
-    picture: _Seen = field(default_factory=_Seen)
+    picture: Seen = field(default_factory=Seen)
     last_gop: LastGop = field(default_factory=LastGop)
-    sound: _Seen = field(default_factory=_Seen)
+    sound: Seen = field(default_factory=Seen)
     sound_tick: Fraction | None = None
     """Seconds of one tick of the sound."""
     first_sound: int | None = None
@@ -153,6 +93,9 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         _check_declared(source, scan, audio_stream, end * table.time_base)
     return Read(
         table=table,
+        decode_table=_decode_table(scan, table)
+        if source.container.format.name in DECODE_TIMES
+        else None,
         edit=EditShape.COMPLEX if scan.hidden or _has_odd_edits(source) else EditShape.NONE,
         frames=len(picture.pts) if whole else None,
         duration_s=duration_s,
@@ -171,12 +114,14 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
 def _leave_out_torn_end(source: Source, stream: Stream, scan: _Scan) -> int:
     """Forget the picture that a recording was broken off in; how many pictures that costs."""
     picture, last = scan.picture, len(scan.picture.pts) - 1
-    if not damage.breaks_off(source, scan.last_gop, flagged=last in picture.flagged):
+    flagged = last in picture.flagged or damage.ends_in_block(source, picture.sizes)
+    if not damage.breaks_off(source, scan.last_gop, flagged=flagged):
         return 0
     context = decoder_of(stream)
     # Matched by their order, those that come out after the torn one would be taken for it.
     depth = 0
-    if not picture.exact and isinstance(context, VideoCodecContext):
+    by_order = not picture.exact or source.container.format.name in DECODE_TIMES
+    if by_order and isinstance(context, VideoCodecContext):
         depth = context.reorder_depth
     if last <= depth:
         picture.flagged.append(last)
@@ -186,7 +131,7 @@ def _leave_out_torn_end(source: Source, stream: Stream, scan: _Scan) -> int:
     return 1 + depth
 
 
-def _flagged(picture: _Seen) -> list[int]:
+def _flagged(picture: Seen) -> list[int]:
     """As positions in the table, which begins with a key picture."""
     start = picture.keys[0] if picture.keys else 0
     return [n - start for n in picture.flagged if n >= start]
@@ -226,27 +171,25 @@ def _table(scan: _Scan, stream: Stream, *, pauses: bool) -> PictureTable:
     )
 
 
-def _stay(picture: _Seen) -> int:
+def _decode_table(scan: _Scan, table: PictureTable) -> PictureTable:
+    """*table* with the times that the container stores."""
+    dts = tuple(scan.picture.dts[-len(table.pts) :])
+    return replace(table, pts=dts, origin_pts=table.origin_pts - scan.ahead, exact_pts=False)
+
+
+def _stay(picture: Seen) -> int:
     """How long the last picture says it stays."""
     return picture.durations[-1] if picture.durations else 0
 
 
-def _kind(packet: Packet[Stream]) -> SyncKind:
-    context = decoder_of(packet.stream)
-    if context is None or context.codec.canonical_name not in ("h264", "hevc"):
-        return SyncKind.UNSEEN
-    return nal.sync_kind(*_coded(packet, context))
-
-
-def _coded(packet: Packet[Stream], context: CodecContext) -> tuple[str, bytes, int | None]:
-    codec = context.codec.canonical_name
-    return codec, bytes(packet), nal.length_size(codec, context.extradata)
-
-
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
+    one_time = source.container.format.name in DECODE_TIMES
     for packet in demuxed(source.container, streams):
-        if packet.size:  # a flush packet; packets without dts can be key pictures (PyAV #1917)
-            yield packet
+        if not packet.size:
+            continue  # a flush packet; packets without dts can be key pictures (PyAV #1917)
+        if one_time and packet.dts is None:
+            continue  # the rest of a picture in ASF that FFmpeg's parser tears apart (8.1.2)
+        yield packet
 
 
 def _streams(stream: Stream, audio_stream: AudioStream | None) -> list[Stream]:
@@ -293,7 +236,7 @@ def _take_picture(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
     scan.picture.add(packet)
     scan.last_gop.add(packet)
     if packet.is_keyframe and context is not None:
-        scan.parameter_sets |= nal.sequences(*_coded(packet, context))
+        scan.parameter_sets |= nal.sequences(*coded(packet, context))
     if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
         # Leading pictures of the first key picture are not decodable: its own time is zero.
         first = scan.picture.pts[scan.picture.keys[0]]
@@ -350,7 +293,7 @@ def _scan_tail(source: Source, stream: Stream, audio_stream: AudioStream | None)
             break
     first_sound = None
     if audio_stream is not None:
-        source.container.seek(0, backward=True)
+        rewind(source.container)
         first_sound = next((p.pts for p in _packets(source, [audio_stream])), None)
     scan = _seek_tail(source, stream, audio_stream, start) or _scan_all(
         source, stream, audio_stream, start
@@ -388,7 +331,7 @@ def _seek_tail(
 def _scan_all(
     source: Source, stream: Stream, audio_stream: AudioStream | None, start: _Scan
 ) -> _Scan:
-    source.container.seek(0, backward=True)
+    rewind(source.container)
     scan = _Scan(origin=start.origin, ahead=start.ahead, at_start=False)
     dropped = _read_on(scan, source, stream, audio_stream)
     scan.at_start = not dropped
@@ -418,7 +361,7 @@ def _audio(
         return None
     context = sound_context(stream)
     tick = tick_s(stream)
-    one_time = source.container.format.name in _DECODE_TIMES
+    one_time = source.container.format.name in DECODE_TIMES
     offset_s = scan.ahead * table.time_base if one_time else Fraction(0)
     origin_s = table.origin_pts * table.time_base
     usual, end = sound.usual_duration(), sound.end()
@@ -427,12 +370,14 @@ def _audio(
     rate = (context.sample_rate if context else None) or None
     samples = _frame_samples(sound, tick, context)
     heard = bisect_right(sound.pts, (_last_s(source) + origin_s - offset_s) / tick)
+    layout = layout_of(context) if context else None
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else "unknown",
         profile=context.profile if context else None,
         decodable=source.decodes(stream),
-        channels=context.layout.nb_channels if context else None,
+        channels=layout.nb_channels if layout else None,
+        channel_layout=layout.name if layout else None,
         sample_rate_hz=rate,
         bit_rate_bps=round(8 * sum(sound.sizes) / window_s) if window_s > 0 else None,
         time_base=tick,
@@ -460,13 +405,13 @@ def _last_s(source: Source) -> Fraction | float:
     return math.inf if tail else window.start_s + source.request.cap_s
 
 
-def _frame_samples(sound: _Seen, tick: Fraction, context: AudioCodecContext | None) -> int | None:
+def _frame_samples(sound: Seen, tick: Fraction, context: AudioCodecContext | None) -> int | None:
     """As `tables.frame_samples`; that packets say one length counts, the last one apart."""
     said = set(sound.durations[:-1])
     return frame_samples(said.pop() if len(said) == 1 else 0, tick, context)
 
 
-def _largest_hole_s(sound: _Seen, tick: Fraction, heard: int) -> Fraction:
+def _largest_hole_s(sound: Seen, tick: Fraction, heard: int) -> Fraction:
     """For packets that differ in length (Vorbis) and say it, rounded: holes do not add up.
 
     One that does not say it (ALAC in Matroska) is as long as most.

@@ -43,6 +43,12 @@ _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _THREE_GP = (b"3gp", b"3g2", b"3gg", b"3gr", b"3gs", b"3ge")
 _ISO_BMFF_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
 
+_DV = Sniffed(Kind.VIDEO, "dv", "dv", "DV video")
+"""Header block of a first DIF sequence (IEC 61834-2), of 525 and of 625 lines."""
+_START_CODES = (b"\0\0\0\1", b"\0\0\1")
+_FIRST_UNITS = (b"\x06\5", b"\x09", b"\x27", b"\x67", b"\x40\1", b"\x42\1", b"\x46\1")
+"""Headers of SEI, delimiters and parameter sets (ITU-T H.264 and H.265, 7.4)."""
+_BARE = Sniffed(Kind.VIDEO, None, None, "H.264 or H.265 video without a container")
 # (offset, signature, result); the first that fits wins. MPEG-TS, RIFF, EBML and ISO-BMFF need
 # more than a signature and have functions below.
 _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
@@ -72,6 +78,12 @@ _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"fLaC", Sniffed(Kind.AUDIO, "flac", None, "FLAC audio")),
     (0, b"#!AMR", Sniffed(Kind.AUDIO, "amr", None, "AMR audio")),
     (0, b"caff", Sniffed(Kind.AUDIO, "caf", None, "CAF audio")),
+    (0, b"\x1f\x07\0\x3f", _DV),
+    (0, b"\x1f\x07\0\xbf", _DV),
+    (0, b"YUV4MPEG2 ", Sniffed(Kind.VIDEO, None, None, "uncompressed video (Y4M)")),
+    (0, b"DKIF", Sniffed(Kind.VIDEO, None, None, "IVF video")),
+    *((0, code + nal, _BARE) for code in _START_CODES for nal in _FIRST_UNITS),
+    (0, b"\0\0\1\xb3", Sniffed(Kind.VIDEO, None, None, "MPEG video without a container")),
     (0, b".RMF", Sniffed(Kind.VIDEO, None, None, "RealMedia video")),
     (0, b"%PDF", Sniffed(Kind.OTHER, None, None, "PDF document")),
     (0, b"PK\x03\x04", Sniffed(Kind.OTHER, None, None, "ZIP archive")),
@@ -84,7 +96,7 @@ _SIGNATURES: tuple[tuple[int, bytes, Sniffed], ...] = (
     (0, b"ffconcat", Sniffed(Kind.OTHER, None, None, "ffconcat script")),
 )
 
-_UNKNOWN = Sniffed(Kind.OTHER, None, None, "unrecognised data")
+_UNKNOWN = Sniffed(Kind.OTHER, None, None, "a format that is not recognised")
 
 
 def sniff(head: bytes) -> Sniffed:

@@ -12,11 +12,12 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from preprocess import icc
 from preprocess.facts import Dynamic, StillImage
 from preprocess.geometry import Size
-from preprocess.pixels import BOMBS, DAMAGE, OPENED_PIXELS, open_image
+from preprocess.pixels import BOMBS, DAMAGE, OPENED_PIXELS, in_words, open_image
 from preprocess.probe import gif, heif, jpeg, png, webp
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import DYNAMICS, PRIMARIES, TRANSFERS
 from preprocess.probe.header import Header, read_by_pillow
+from preprocess.probe.jpeg_end import lacks_only_its_end
 from preprocess.probe.survey import Survey, missing_of_tiff, survey_bmp
 
 if TYPE_CHECKING:
@@ -84,12 +85,15 @@ def probe_image(fd: int, facts: Facts) -> Facts:
     except UnidentifiedImageError:
         return _corrupt(facts, f"{facts.description} whose header cannot be read")
     except (BoxError, *DAMAGE) as error:
-        return _corrupt(facts, f"{str(error) or type(error).__name__}"[:200])
+        return _corrupt(facts, in_words(error))
 
 
 def _measured(fd: int, facts: Facts, container: str) -> Facts:
     found = _SURVEYS[container](fd, facts.size_bytes) if container in _SURVEYS else Survey()
     header, missing = found.header, found.missing
+    unended = missing == jpeg.NO_END and container == "jpeg" and lacks_only_its_end(fd)
+    if unended:
+        missing = None
     if header is None and not missing:
         with open_image(fd, container) as image:
             if found.exif is not None:
@@ -102,14 +106,16 @@ def _measured(fd: int, facts: Facts, container: str) -> Facts:
         return _corrupt(facts, f"a picture of {header.size}")
     facts = replace(facts, bytes_read=None)  # Pillow does not count
     private = found.private | header.beside | _told(header.exif)
-    return replace(facts, image=_still(header, found), private_metadata=tuple(sorted(private)))
+    return replace(
+        facts, image=_still(header, found, unended=unended), private_metadata=tuple(sorted(private))
+    )
 
 
 def _corrupt(facts: Facts, detail: str) -> Facts:
     return replace(facts, fault="input.corrupt", fault_detail=detail)
 
 
-def _still(header: Header, found: Survey) -> StillImage:
+def _still(header: Header, found: Survey, *, unended: bool) -> StillImage:
     stored, turn = header.size, header.orientation
     name, srgb, broken = _profile(header)
     # A profile has the last word on what the colours are; code points are for files without one.
@@ -122,6 +128,8 @@ def _still(header: Header, found: Survey) -> StillImage:
         mode=header.mode,
         bit_depth=header.bit_depth,
         coding=found.coding,
+        scalable=found.scalable,
+        unended=unended,
         alpha=header.transparent,
         animated=header.animated if found.animated is None else found.animated,
         profile_name=name,

@@ -30,6 +30,8 @@ class Survey:
     """Colour primaries and transfer function, ITU-T H.273, where the format states them."""
     coding: str | None = None
     """The process of a JPEG: ``baseline``, ``progressive`` …"""
+    scalable: bool = False
+    """A JPEG whose decoder does not have to hold all of it."""
     exif: bytes | None = None
     """Where Pillow reads it only together with the pixels."""
     animated: bool | None = None

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from preprocess.facts import AudioTrack, EditShape, PictureTable, Span, Sync, SyncKind
 from preprocess.intent import WindowKind
 from preprocess.job import ProbeRequest
-from preprocess.native import decoder_of, is_decodable, sound_context
+from preprocess.native import decoder_of, is_decodable, layout_of, sound_context
 from preprocess.probe import bmff, nal
 from preprocess.probe.sound_index import frame_samples, read_window
 
@@ -82,6 +82,8 @@ class Read:
     bit_rate_bps: int | None
     has_b_frames: bool | None
     audio: AudioTrack | None
+    decode_table: PictureTable | None = None
+    """``table`` by the times at which pictures are decoded, where the container has no others."""
     readable_frames: int | None = None
     left_out: int = 0
     lossy: bool = False
@@ -317,12 +319,14 @@ def _indexed_audio(
     start_s = media_time * tick + offset_s - origin_s
     audible = Span(start_s=start_s, end_s=start_s + audible_s)
     stored_s = media_s - media_time * tick
+    layout = layout_of(context) if context else None
     return AudioTrack(
         stream=stream.index,
         codec=context.codec.canonical_name if context else track.format,
         profile=context.profile if context else None,
         decodable=source.decodes(stream),
-        channels=context.layout.nb_channels if context else None,
+        channels=layout.nb_channels if layout else None,
+        channel_layout=layout.name if layout else None,
         sample_rate_hz=(context.sample_rate if context else None) or None,
         bit_rate_bps=round(8 * window.bytes_per_s) if window.bytes_per_s else None,
         time_base=tick,

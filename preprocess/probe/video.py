@@ -26,12 +26,12 @@ from preprocess.native import (
     has_alpha_beside,
     is_decodable,
     open_input,
+    packets_from,
     picture_context,
-    seek_before,
     sound_context,
     video_stream,
 )
-from preprocess.probe import bmff, fields, nal, scan, tables
+from preprocess.probe import bmff, fields, nal, order, scan, tables
 from preprocess.probe.boxes import BoxError
 from preprocess.probe.colours import Seen, beside, settle
 from preprocess.probe.private import private_topic
@@ -159,8 +159,10 @@ _DAMAGE = (av.FFmpegError, OSError, ValueError, IndexError, UnicodeDecodeError, 
 
 
 def _plain(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{type(error).__name__}: {text}"
+    if isinstance(error, EOFError):
+        return "it ends before anything can be read from it"
+    text = getattr(error, "strerror", None)
+    return text or f"{type(error).__name__}: {error}"
 
 
 def _without_picture(facts: Facts, container: InputContainer) -> Facts:
@@ -272,19 +274,22 @@ def _measure(facts: Facts, source: tables.Source, stream: VideoStream) -> Facts:
         read = scan.read_scanned(source, stream, chosen)
     if not read.table.pts:
         return replace(facts, fault="input.no_picture", fault_detail="the picture track is empty")
-    context = picture_context(stream)
+    context, audio = picture_context(stream), read.audio
     if context is None:
         video = _unknown_video(stream, source, read)
     else:
         video = _inspect_syncs(_video_track(stream, source, read, Seen()), source, stream)
         if _leaves_questions(video, source):
             video = _after_first_picture(video, source, stream, read)
+        if not order.is_kept(video, source.container, stream):
+            video, audio = order.by_turns(video, audio, read)
         if video.interlaced and video.codec == "h264":
-            video = _with_fields_joined(video, source, stream)
+            packets = packets_from(source.container, stream, video.table.pts[0])
+            video = fields.join(video, packets, stream.codec_context.extradata)
     return replace(
         facts,
         video=video,
-        audio=replace(read.audio, passed_over=passed_over) if read.audio else None,
+        audio=replace(audio, passed_over=passed_over) if audio else None,
         bytes_read=None if read.bytes_read is None else (facts.bytes_read or 0) + read.bytes_read,
     )
 
@@ -452,15 +457,6 @@ def _after_first_picture(
         orientation=orientation,
         displayed=displayed_size(seen.coded, seen.sample_aspect, orientation or Orientation.NORMAL),
     )
-
-
-def _with_fields_joined(
-    video: VideoTrack, source: tables.Source, stream: VideoStream
-) -> VideoTrack:
-    demuxer = source.container.format.name.split(",")[0]
-    seek_before(source.container, stream, video.table.pts[0], demuxer, lead_s=Fraction(0))
-    packets = (packet for packet in source.container.demux(stream) if packet.size)
-    return fields.join(video, packets, stream.codec_context.extradata)
 
 
 # PyAV gives av_display_rotation_get: counter-clockwise degrees that the picture was turned.

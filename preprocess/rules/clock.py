@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from preprocess.facts import EditShape
@@ -12,7 +13,8 @@ from preprocess.timing import open_end, rate_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from fractions import Fraction
+
+    from preprocess.facts import AudioTrack, Span
 
 
 def window(case: Case) -> Iterable[Finding]:
@@ -67,13 +69,12 @@ def duration(case: Case) -> Iterable[Finding]:
 
 def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
     chosen, lossless = case.chosen, can_cut(case)
-    fix = _part(case)
-    given_up = seconds_text(chosen.given_up_s)
+    given_up, aside = seconds_text(chosen.given_up_s), ""
     if lossless and chosen.given_up_s:
-        fix += f", less {given_up} to a clean boundary"
+        aside = f"less {given_up} to a clean boundary"
     elif not lossless and case.video.codec in case.accept.video_codecs:
         why = f"gives up {given_up}" if chosen.slice else "has no proven start or end"
-        fix += f", encoded: a lossless cut {why}"
+        aside = f"encoded: a lossless cut {why}"
     longest = chosen.longest_s
     return Change(
         Reason(
@@ -83,9 +84,10 @@ def _take_part(case: Case, rule: str, measured: str, limit: str) -> Change:
             value=round(float(longest), 6) if longest is not None else None,
             limit_value=float(case.accept.max_duration_s),
             unit="s",
-            fix=fix,
+            fix=_part(case),
         ),
         Route.CUT if lossless else Route.ENCODE,
+        aside,
     )
 
 
@@ -165,7 +167,9 @@ def visible(case: Case) -> Iterable[Finding]:
 
 LONGEST_STILL_S = 10
 """A picture may stand this long: recordings of a screen store nothing while nothing moves. What is
-longer is taken for a hole in the recording or a clock that jumped."""
+longer is taken for a hole in the recording or a clock that jumped, unless sound runs through it."""
+_UNHEARD_S = Fraction(1, 10)
+"""Of a still picture: sound ends a little before the picture does, or has a packet's hole."""
 
 
 def cadence(case: Case) -> Iterable[Finding]:
@@ -197,13 +201,14 @@ def _made_constant(case: Case) -> Change:
 
 def gaps(case: Case) -> Iterable[Finding]:
     """No picture stands so long that something must be missing."""
-    still_s = case.chosen.longest_still_s
+    stills = (still for still in case.chosen.stills if not _is_heard(case.audio, still))
+    still_s = max((still.length_s for still in stills), default=0)
     if still_s > LONGEST_STILL_S:
         yield Obstacle(
             Reason(
                 rule="video.gap",
                 measured=f"no picture for {seconds_text(still_s)}",
-                limit=f"<= {seconds_text(LONGEST_STILL_S)}",
+                limit=f"<= {seconds_text(LONGEST_STILL_S)}, or sound all the while",
                 value=round(float(still_s), 6),
                 limit_value=LONGEST_STILL_S,
                 unit="s",
@@ -212,9 +217,26 @@ def gaps(case: Case) -> Iterable[Finding]:
         )
 
 
+def _is_heard(audio: AudioTrack | None, still: Span) -> bool:
+    """Whether sound runs all the while, so that nothing of the recording is missing."""
+    spans = audio.spans if audio is not None and audio.spans is not None else ()
+    heard_s = sum(span.shared_s(still.start_s, still.end_s) for span in spans)
+    return heard_s >= still.length_s - _UNHEARD_S
+
+
 def time_stamps(case: Case) -> Iterable[Finding]:
     """Every picture has its own place on the grid."""
     found, allowed = case.chosen.cadence, case.tolerances.constant_s
+    if not case.video.table.exact_pts:
+        yield Change(
+            Reason(
+                rule="video.timestamps",
+                measured="times of decoding alone",
+                limit="times at which pictures are shown",
+                fix="pictures in the order in which the decoder gives them",
+            ),
+            Route.ENCODE,
+        )
     if case.chosen.doubled:
         yield Change(
             Reason(

@@ -8,7 +8,7 @@ from preprocess.facts import Facts, IndexPlace, Kind
 from preprocess.intent import VIDEO_ROLES
 from preprocess.plan import Reason, Route
 from preprocess.rules.finding import Case, Change, Finding, Obstacle
-from preprocess.rules.image import MAX_PIXELS
+from preprocess.rules.image import MAX_PIXELS, MAX_SCALED_PIXELS
 from preprocess.rules.sound import is_kept
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _IMAGES = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP or TIFF"
 _TAKEN = (
-    "a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg, MXF or an animated image; "
+    "a video: MP4, MOV, 3GP, MKV, WebM, TS, PS, AVI, FLV, WMV, Ogg, MXF, DV or an animated image; "
     f"an image: {_IMAGES}"
 )
 _FAULTS = {
@@ -27,7 +27,10 @@ _FAULTS = {
         "export a smaller animation, or use --mode i2v_first for its first frame",
     ),
     "input.streams": ("at most 16 tracks", "export the clip with one picture and one sound track"),
-    "image.pixels": (f"<= {MAX_PIXELS / 1e6:.0f} megapixels", "export a smaller image"),
+    "image.pixels": (
+        f"<= {MAX_PIXELS / 1e6:.0f} megapixels, {MAX_SCALED_PIXELS / 1e6:.0f} of a baseline JPEG",
+        "export a smaller image",
+    ),
     "input.no_picture": ("a picture track", "use a file that shows something"),
 }
 
@@ -60,12 +63,15 @@ def input_objections(facts: Facts) -> list[Reason]:
             )
         ]
     if facts.kind not in _MOVING or not facts.supported or facts.video is None:
+        heard = facts.kind is Kind.AUDIO
         return [
             Reason(
-                rule="input.audio_only" if facts.kind is Kind.AUDIO else "input.unsupported",
+                rule="input.audio_only" if heard else "input.unsupported",
                 measured=facts.description,
                 limit=_TAKEN,
-                fix="use a file that has a picture",
+                fix="use a file that has a picture"
+                if heard
+                else "use a file of one of these kinds",
             )
         ]
     return _unreadable(facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preprocess.facts import AudioTrack, Facts, VideoTrack
 from preprocess.intent import Intent
@@ -36,6 +36,14 @@ class Change:
 
     reason: Reason
     route: Route
+    aside: str = ""
+    """What the fix is also said to do where *route* is what is taken in the end."""
+
+    def told(self, taken: Route) -> Reason:
+        """The reason, for a file that goes by the route *taken*."""
+        if not self.aside or taken is not self.route:
+            return self.reason
+        return replace(self.reason, fix=f"{self.reason.fix}, {self.aside}")
 
 
 @dataclass(frozen=True, slots=True)

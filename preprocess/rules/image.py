@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from preprocess.profiles.model import Profile
 
 MAX_PIXELS = 100_000_000
-"""More than any phone takes; a frame of it fills 300 MB where it cannot be decoded smaller."""
+"""What is decoded at most; a frame of it fills 300 MB."""
+MAX_SCALED_PIXELS = 4 * MAX_PIXELS
+"""Where the decoder can halve both sides; phones take 108 and 200 megapixels."""
 _CODINGS = {None, "baseline", "extended", "progressive"}
 """Those of JPEG that every decoder reads."""
 _MAX_BITS = 16
@@ -73,14 +75,15 @@ def nearest_ratio(aspect: Fraction, sizes: Mapping[str, Size]) -> str:
 def pixels(still: Still) -> Iterable[Finding]:
     """It can be decoded with what memory there is."""
     stored = still.image.stored
-    if stored.area > MAX_PIXELS:
+    most = MAX_SCALED_PIXELS if still.image.scalable else MAX_PIXELS
+    if stored.area > most:
         yield Obstacle(
             Reason(
                 rule="image.pixels",
                 measured=f"{stored}, {stored.area / 1e6:.0f} megapixels",
-                limit=f"<= {MAX_PIXELS / 1e6:.0f} megapixels",
+                limit=f"<= {most / 1e6:.0f} megapixels",
                 value=stored.area,
-                limit_value=MAX_PIXELS,
+                limit_value=most,
                 unit="px",
                 fix="export a smaller image",
             )
@@ -177,11 +180,19 @@ def still_only(still: Still) -> Iterable[Finding]:
 
 
 def coding(still: Still) -> Iterable[Finding]:
-    """A format that is taken."""
+    """A format that is taken, to its end."""
     container = still.facts.container or ""
     if still.image.coding not in _CODINGS:
         measured = f"{still.image.coding} JPEG"
         yield _encode("image.coding", measured, "baseline or progressive", "encoded as JPEG")
+    if still.image.unended:
+        reason = Reason(
+            rule="image.end",
+            measured="a JPEG without its end marker",
+            limit="a complete file",
+            fix="the marker put behind it",
+        )
+        yield Change(reason, Route.REWRAP)
     accepted = formats(still)
     if container not in accepted:
         fix = "encoded as PNG" if container == "png" else "encoded as JPEG"

@@ -22,13 +22,20 @@ from typing import Final
 from preprocess.worker import failures
 from preprocess.worker.protocol import Channel
 
-_STDERR_TAIL_BYTES: Final = 4096
+_STDERR_TAIL_BYTES: Final = 16_384
+"""Room for the command of a program that was killed with the worker, and its last words."""
 # SIGKILL to gone took 28 ms with 1 GB resident (measured 2026-11). Longer means the kernel waits
 # for a device; the caller then goes on, and subprocess collects the child when it can.
 _COLLECT_S: Final = 2.0
 _POLL_S: Final = 0.001
-# Where an interpreter was built to be found only with these, a child would not start without them.
-_INHERITED: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
+_INHERITED: Final = (
+    # Where an interpreter was built to be found only with these, a child would not start without.
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME"),
+    # Where the system's own folder for temporary files cannot be written.
+    "TMPDIR",
+    # Which graphics card and driver an encoder of the second engine takes.
+    *("CUDA_VISIBLE_DEVICES", "LIBVA_DRIVER_NAME", "LIBVA_DRIVERS_PATH"),
+)
 _PACKAGE_PARENT: Final = str(Path(__file__).absolute().parents[2])
 
 _live: weakref.WeakSet[Process] = weakref.WeakSet()

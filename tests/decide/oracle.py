@@ -367,7 +367,7 @@ def cheapest_route(facts: Facts, profile: Profile, intent: Intent) -> Route:
     can_cut = bool(copy) and given_up_s <= tolerance_s
     doubled = len([n for n in table.pts if found.pts[0] <= n <= found.pts[-1]]) > len(found.pts)
     other_pictures = found.times > 1 or found.every > 1 or not is_lasting_enough(found, accept)
-    if pixel_faults(facts, profile, intent) or other_pictures or doubled:
+    if pixel_faults(facts, profile, intent) or other_pictures or doubled or not table.exact_pts:
         return Route.ENCODE
     wraps = wrap_faults(facts, profile, intent, found)
     if found.rate != found.pace.rate:

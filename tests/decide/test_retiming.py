@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
 from itertools import accumulate
 
 import pytest
@@ -79,6 +81,27 @@ def test_a_window_of_many_pictures_fits_on_a_command_line() -> None:
         writes[n] = 2
 
     assert len(slot(writes)) + len(written(writes, "n") or "") < 32_000
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
+@pytest.mark.parametrize("others", [7, 100, 101, 2000])
+def test_ffmpeg_itself_puts_each_picture_where_the_plan_has_it(others: int) -> None:
+    """Its evaluator has limits that Python's has not."""
+    writes = [1] * 3000
+    for n in range(others):
+        writes[n * 7919 % len(writes)] = (0, 2, 3)[n % 3]
+    kept = written(writes, "n")
+    filters = f"settb=1/1000,setpts='{slot(writes)}',select='{kept}'"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=s=16x16:r=1000:d=3"]
+    command += ["-vf", filters, "-fps_mode", "passthrough", "-enc_time_base", "1/1000"]
+
+    command += ["-f", "framecrc", "-"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    rows = [line.split(",") for line in done.stdout.splitlines() if not line.startswith("#")]
+    before = accumulate(writes, initial=0)
+    places = [place for place, count in zip(before, writes, strict=False) if count]
+    assert [int(row[2]) for row in rows] == places
 
 
 @given(IRREGULAR)

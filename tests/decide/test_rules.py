@@ -10,7 +10,7 @@ import pytest
 
 from preprocess.facts import AudioTrack, Dynamic, EditShape, Facts, IndexPlace, StreamFacts
 from preprocess.geometry import Orientation, Size
-from preprocess.intent import AudioChoice, Fit, Intent, Limits, Short
+from preprocess.intent import AudioChoice, Fit, Intent, Limits, Short, parse_window
 from preprocess.plan import AudioAction, AudioPlan, ClipPlan, Reason, Rejection, Route, ShortAction
 from preprocess.planner import RULES, decide
 from tests.decide.clips import (
@@ -306,6 +306,22 @@ def test_the_longest_track_has_the_length_of_its_level(
     assert plan.route is route
     if route is Route.CUT:
         assert (plan.expected.frames, plan.expected.max_duration_s) == (450, 15)
+
+
+@pytest.mark.parametrize("window", [None, "0..14.9"])
+def test_what_a_cut_would_give_up_is_not_said_of_an_encode(window: str | None) -> None:
+    """The pictures are all there where they are made anew for another reason."""
+    intent = Intent(window=parse_window(window) if window else None)
+    long = closed(600)
+
+    cut = decide(clip(20, gop=long), PROFILE, intent)
+    encoded = decide(clip(20, gop=long, coded=Size(1920, 1080)), PROFILE, intent)
+
+    assert isinstance(cut, ClipPlan)
+    assert isinstance(encoded, ClipPlan)
+    assert (cut.route, encoded.route) == (Route.CUT, Route.ENCODE)
+    kept = encoded.reasons[0].fix
+    assert cut.reasons[0].fix == f"{kept}, less 0.067 s to a clean boundary"
 
 
 def test_a_clip_that_is_only_rewrapped_may_keep_what_is_accepted() -> None:

@@ -176,6 +176,14 @@ def test_every_picture_that_is_decoded_has_to_come_out() -> None:
     assert (check.name, check.measured) == ("decodes", "41 of 42 pictures")
 
 
+def test_a_result_whose_pictures_come_in_another_order_is_not_published() -> None:
+    plan, outcome, found = carried_out(Route.REWRAP)
+    scrambled = replace(found, in_order=False)
+
+    names = [check.name for check in check_result(plan, outcome, scrambled) if not check.ok]
+    assert names == ["picture_order"]
+
+
 def test_a_result_without_a_picture_is_not_looked_at_further() -> None:
     plan, outcome, found = carried_out(Route.CUT)
     nothing = replace(found.facts, kind=Kind.OTHER, video=None, fault="input.corrupt")

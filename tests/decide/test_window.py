@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given
 
-from preprocess.facts import EditShape, Facts, PictureTable, SyncKind
+from preprocess.facts import AudioTrack, EditShape, Facts, PictureTable, Span, SyncKind
 from preprocess.geometry import Size
 from preprocess.intent import Intent, Limits, Mode, Short, Window, WindowKind, parse_window
 from preprocess.plan import ClipPlan, Route, ShortAction
@@ -236,11 +236,35 @@ def test_what_is_uneven_outside_the_window_does_not_matter() -> None:
     assert rules(plan_of(found, TAIL)) == {"video.duration", "video.variable_rate"}
 
 
-def gapped(still_s: int) -> Facts:
+def gapped(still_s: int, sound: AudioTrack | None = None) -> Facts:
     """6 s of pictures, a pause after the first three."""
     late = [Fraction(0)] * 90 + [Fraction(still_s)] * 90
     table = table_of([closed(180, 0)], time_base=Fraction(1, 90_000), moved_s=late)
-    return facts_of(video_of(table))
+    return facts_of(video_of(table), sound)
+
+
+@pytest.mark.parametrize(
+    ("heard", "shown"),
+    [
+        ([(0, 17)], True),
+        ([("-0.02", "13.95")], True),
+        ([(0, 8), ("8.05", 17)], True),
+        ([(0, 3), (14, 17)], False),
+        ([(0, 8), ("8.2", 17)], False),
+        ([(0, "13.8")], False),
+    ],
+)
+def test_a_pause_through_which_sound_runs_is_no_hole(
+    heard: list[tuple[str, str]], *, shown: bool
+) -> None:
+    """Recordings of a screen that stands still, while somebody speaks."""
+    spans = tuple(Span(start_s=Fraction(a), end_s=Fraction(b)) for a, b in heard)
+    decision = decide(gapped(11, audio_of(17, spans=spans)), PROFILE, HEAD)
+
+    assert isinstance(decision, ClipPlan) == shown
+    assert ("video.gap" in rules(decision)) != shown
+    if isinstance(decision, ClipPlan):
+        assert max(decision.encoding.writes if decision.encoding else ()) == 331
 
 
 def test_a_pause_is_shown_and_a_hole_in_the_recording_is_refused() -> None:

@@ -8,6 +8,7 @@ programs: counts and times by ffprobe, the pictures by the filter ``ssim``.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -116,7 +117,7 @@ def _differences(ours: Report, theirs: Report) -> Compared:
     ssim = similarity(ours.output, theirs.output)
     if ssim < SSIM:
         found.append(f"SSIM {ssim:.4f}")
-    lag_s, said = _sound(ours.output, theirs.output)
+    lag_s, said = sound_differences(ours.output, theirs.output)
     found += said
     verdict = "different" if found else "same"
     return Compared(verdict=verdict, differences=tuple(found), ssim=ssim, lag_s=lag_s)
@@ -149,28 +150,66 @@ _RATE = 8000
 _MOST_LAG = _RATE * 3 // 100
 
 
-def _sound(one: Path, other: Path) -> tuple[float | None, list[str]]:
-    first, second = _samples(one), _samples(other)
-    if not first and not second:
+def sound_differences(one: Path, other: Path) -> tuple[float | None, list[str]]:
+    """How late the sound of *other* is, in s, and all that is different about it, in words."""
+    first, second = _channels(one), _channels(other)
+    if not first[0] and not second[0]:
         return None, []
     found = []
-    if abs(len(first) - len(second)) > FRAME_S * _RATE:
-        found.append(f"sound of {len(first) / _RATE:.3f} and {len(second) / _RATE:.3f} s")
-    lag_s = _lag(first, second) / _RATE
+    lengths = [len(channels[0]) for channels in (first, second)]
+    if abs(lengths[0] - lengths[1]) > FRAME_S * _RATE:
+        found.append("sound of {:.3f} and {:.3f} s".format(*(n / _RATE for n in lengths)))
+    lags = [_lag(first[0], second[0], at) for at in (0, min(lengths) - _SPAN)]
+    lag_s = max(lags, key=abs) / _RATE
     if abs(lag_s) > FRAME_S:
         found.append(f"sound {lag_s:.3f} s apart")
+    for name, ours, theirs in zip(("left", "right"), first, second, strict=True):
+        found += [f"{name}: {said}" for said in _heard(ours, theirs, lags[0])]
     return lag_s, found
 
 
-def _samples(path: Path) -> array[int]:
-    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a:0?", "-ac", "1"]
+def _channels(path: Path) -> tuple[array[int], array[int]]:
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a:0?", "-ac", "2"]
     command += ["-ar", str(_RATE), "-f", "s16le", "-"]
-    return array("h", subprocess.run(command, check=False, capture_output=True).stdout)
+    both = array("h", subprocess.run(command, check=False, capture_output=True).stdout)
+    return both[::2], both[1::2]
 
 
-def _lag(one: array[int], other: array[int]) -> int:
-    """By how many samples *other* is late, by where the two agree most."""
-    count = min(len(one), len(other), 4 * _RATE) - 2 * _MOST_LAG
+def _heard(one: array[int], other: array[int], lag: int) -> list[str]:
+    """What is different about one channel, put side by side: how loud it is, and what it is."""
+    pair = one[max(0, -lag) :], other[max(0, lag) :]
+    count = min(map(len, pair))
+    one, other = pair[0][:count], pair[1][:count]
+    powers = [sum(map(mul, each, each)) / max(1, count) for each in (one, other)]
+    if max(powers) < _SILENCE:
+        return []
+    if min(powers) < _SILENCE / 16:
+        return ["silent in one"]
+    found = []
+    louder_db = 10 * math.log10(powers[1] / powers[0])
+    if abs(louder_db) > _LEVEL_DB:
+        found.append(f"{louder_db:+.1f} dB")
+    alike = sum(map(mul, one, other)) / count / math.sqrt(powers[0] * powers[1])
+    if alike < _ALIKE:
+        found.append(f"correlation {alike:.2f}")
+    return found
+
+
+_RATE = 8000
+_MOST_LAG = _RATE * 3 // 100
+_SPAN = 2 * _RATE + 2 * _MOST_LAG
+"""Samples that are compared at each end."""
+_SILENCE = 30**2
+_LEVEL_DB = 0.5
+"""Two versions of one AAC encoder are 0.1 apart."""
+_ALIKE = 0.9
+
+
+def _lag(one: array[int], other: array[int], at: int) -> int:
+    """By how many samples *other* is late from sample *at* on, by where the two agree most."""
+    at = max(0, at)
+    one, other = one[at : at + _SPAN], other[at : at + _SPAN]
+    count = min(len(one), len(other)) - 2 * _MOST_LAG
     if count <= 0:
         return 0
     middle = one[_MOST_LAG : _MOST_LAG + count]

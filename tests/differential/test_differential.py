@@ -17,7 +17,14 @@ from fixtures.clips import make_clip
 from fixtures.spec import ClipSpec, Container, Edit, Gop, Sound, Timing
 from preprocess import ClipPlan, Fit, Intent, Short, parse_window, plan_file
 from tests.animations import moving
-from tests.differential.comparing import FRAME_S, SSIM, compared, main, similarity
+from tests.differential.comparing import (
+    FRAME_S,
+    SSIM,
+    compared,
+    main,
+    similarity,
+    sound_differences,
+)
 from tests.engines.sound_clips import ffmpeg
 
 if TYPE_CHECKING:
@@ -59,6 +66,11 @@ def interlaced(folder: Path) -> Path:
     return folder / "fields.ts"
 
 
+def irregular(count: int) -> set[int]:
+    """A quarter of *count* numbers, in no order that repeats: more than one sum can hold."""
+    return {n for n in range(1, count - 1) if n * n * 7919 % 1009 < 250}
+
+
 def gif(folder: Path) -> Path:
     """Delays of 10 ms are shown for 100 ms: time stamps that only we know of."""
     return moving.animation(folder / "a.gif", "gif", 24, [10, 100] * 12)
@@ -74,9 +86,21 @@ def surround(folder: Path) -> Path:
     return folder / "surround.mkv"
 
 
+def ambisonic(folder: Path) -> Path:
+    channels = "sin(2000*t)/4|sin(3000*t)/4|sin(4000*t)/4|sin(5000*t)/4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=426x240:r=25:d=2.2", "-f", "lavfi", "-i",
+           f"aevalsrc={channels}:c='ambisonic 1':d=2.2", "-c:v", "mpeg4", "-q:v", "3",
+           "-c:a", "libopus", "-mapping_family", "2", folder / "ambisonic.mkv")  # fmt: skip
+    return folder / "ambisonic.mkv"
+
+
 MAKERS: dict[str, tuple[Callable[[Path], Path], Intent]] = {
     "turned": (made(replace(SMALL, rotation=90, container=Container.MOV)), Intent()),
     "variable": (made(replace(SMALL, timing=Timing(dropped=frozenset({3, 4, 20, 21})))), Intent()),
+    "uneven": (
+        made(replace(SMALL, frames=600, timing=Timing(dropped=frozenset(irregular(600))))),
+        Intent(),
+    ),
     "thinned": (made(replace(SMALL, frames=240, frame_rate=Fraction(120))), Intent()),
     "middle": (
         made(replace(SMALL, frames=170, gop=Gop(length=60, b_frames=2))),
@@ -108,6 +132,7 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], Intent]] = {
     "hdr": (hdr, Intent()),
     "gif": (gif, Intent()),
     "surround": (surround, Intent()),
+    "ambisonic": (ambisonic, Intent()),
 }
 
 
@@ -143,6 +168,31 @@ def test_a_difference_is_seen(tmp_path: Path) -> None:
 
     assert similarity(one, one) == 1
     assert similarity(one, tmp_path / "late.mp4") < SSIM
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("anull", None),
+        ("volume=0.8", "left: -1.9 dB"),
+        ("pan=stereo|c0=c1|c1=c0", "left: correlation"),
+        ("pan=stereo|c0=c0|c1=0*c1", "right: silent in one"),
+        ("asetrate=48480,aresample=48000,apad=whole_len=96000", "left: correlation"),
+        ("adelay=25:all=1,atrim=end=2", "s apart"),
+        ("atrim=end=1.5", "sound of 2.0"),
+    ],
+)
+def test_a_difference_is_heard(change: str, said: str | None, tmp_path: Path) -> None:
+    left, right = (f"anoisesrc=d=2:a=0.2:r=48000:seed={seed}" for seed in (7, 8))
+    sound = f"{left}[l];{right}[r];[l][r]join"
+    picture = ("-f", "lavfi", "-i", "color=s=128x128:r=25:d=2", "-f", "lavfi", "-i", sound)
+    coder = ("-c:a", "aac", "-b:a", "192k")
+    ffmpeg(*picture, *coder, tmp_path / "one.mp4")
+    ffmpeg(*picture, "-af", change, *coder, tmp_path / "two.mp4")
+
+    _, found = sound_differences(tmp_path / "one.mp4", tmp_path / "two.mp4")
+
+    assert any(said in text for text in found) if said else found == []
 
 
 def test_the_summary_counts_what_happened(

@@ -9,12 +9,14 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from fixtures import reading
 from fixtures.clips import make_clip
@@ -30,11 +32,13 @@ from preprocess import (
     Short,
     Status,
     Target,
+    ladder,
     parse_window,
     plan_command,
     process_file,
     second_engine,
 )
+from preprocess.worker.client import shutdown
 from tests.animations import moving
 from tests.engines.sound_clips import joined, wave_file
 from tests.engines.test_sound_damage import bent, check_damaged
@@ -59,6 +63,8 @@ SPEC = ClipSpec(
 )
 BY_PROGRAM = Options(engine=Engine.FFMPEG, threads=1)
 FFMPEG = shutil.which("ffmpeg") or "ffmpeg"
+BASH = shutil.which("bash")
+"""Debian's sh does not know `$''` yet."""
 WORK = "-progress"
 """What only the work itself is asked for, in the words of a shell's pattern."""
 
@@ -190,6 +196,26 @@ def test_the_command_for_colours_brings_its_table(folder: Path) -> None:
     assert len(reading.frame_hashes(folder / "sdr.mp4")) == 48
 
 
+def test_a_name_that_a_terminal_cannot_show_is_pasted_all_the_same(
+    clip: Path, folder: Path
+) -> None:
+    source = folder / os.fsdecode(b"it's \xff\x1b[31m.mov")
+    shutil.copyfile(clip, source)
+    command = plan_command(source, folder / "x.mp4", options=BY_PROGRAM)
+    assert command is not None
+    assert command.isascii()
+    assert command.isprintable()
+    subprocess.run(command, shell=True, check=True, executable=BASH, capture_output=True)  # noqa: S602
+
+    assert reading.frame_numbers(folder / "x.mp4") == list(range(60))
+
+
+def test_a_still_image_needs_no_program(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 150)).save(tmp_path / "still.png")
+
+    assert plan_command(tmp_path / "still.png", tmp_path / "x.png", options=BY_PROGRAM) is None
+
+
 def test_packets_are_copied_without_a_program(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,7 +255,10 @@ def test_a_program_that_is_not_there(
 
     code, message, _ = failed(clip, folder)
     assert code == "binary_missing"
-    assert message == "/nowhere/ffmpeg cannot be used as ffmpeg: No such file or directory"
+    assert message == (
+        "/nowhere/ffmpeg cannot be used as ffmpeg: No such file or directory. "
+        "Have CLIPREADY_FFMPEG name a program, or unset it. Use --engine av."
+    )
 
 
 def test_no_program_anywhere(clip: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +313,62 @@ def test_a_program_that_is_no_ffmpeg(
 
     code, message, _ = failed(clip, folder)
     assert (code, message) == ("binary_unfit", said)
+
+
+def test_a_folder_is_no_program(
+    clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(second_engine.VARIABLE, str(tmp_path))
+
+    code, message, _ = failed(clip, folder)
+    assert code == "binary_missing"
+    assert f"{tmp_path} cannot be used as ffmpeg: it is a folder. Have" in message
+
+
+def test_a_program_that_lacks_its_interpreter(
+    clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text("#!/nowhere/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setenv(second_engine.VARIABLE, str(script))
+
+    code, message, _ = failed(clip, folder)
+    assert code == "binary_unfit"
+    assert "cannot be started: what it needs to start, a loader or an interpreter" in message
+
+
+def test_a_program_that_does_not_say_what_it_is(
+    clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text("#!/bin/sh\nexec sleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setenv(second_engine.VARIABLE, str(script))
+
+    code, message, detail = failed(clip, folder, replace(BY_PROGRAM, deadline_s=2))
+    assert code == "deadline"
+    assert message.endswith(
+        f"{script} was asked what it is, and did not say so in time. Use --engine av."
+    )
+    assert f"{script} -version" in detail
+
+
+def test_another_package_with_the_same_module(
+    clip: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyPI's ffmpeg and python-ffmpeg are imported by the name of ffmpeg-python, too."""
+    (tmp_path / "ffmpeg").mkdir()
+    (tmp_path / "ffmpeg" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "ffmpeg"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    code, message, _ = failed(clip, folder)
+    assert code == "binary_missing"
+    shutdown()  # it would import that one, too
+    assert "is of another package than ffmpeg-python" in message
+    assert str(tmp_path) in message
 
 
 def test_an_old_program(
@@ -348,7 +433,8 @@ def test_a_program_that_is_killed(clip: Path, folder: Path, fake: Callable[[str]
     code, message, detail = failed(clip, folder)
     assert code == "binary_failed"
     assert message == (
-        f"{program} did not finish: killed by SIGKILL, as when the system runs out of memory"
+        f"{program} did not finish: killed by SIGKILL, as when the system runs out of memory. "
+        "Use --engine av."
     )
     assert detail.startswith(shlex.quote(str(program)))
     assert "-filter_complex" in detail
@@ -362,7 +448,7 @@ def test_the_last_words_of_a_program_are_told(
 
     code, message, detail = failed(clip, folder)
     assert code == "binary_failed"
-    assert message.endswith(r"it exited with code 7: \x1b[31mlast words")
+    assert message.endswith(r"it exited with code 7: \x1b[31mlast words. Use --engine av.")
     assert detail.endswith(r"\x1b[31mlast words")
     assert len(detail) < 12_000
 
@@ -370,11 +456,13 @@ def test_the_last_words_of_a_program_are_told(
 def test_a_program_that_hangs_is_ended_by_the_deadline(
     clip: Path, folder: Path, tmp_path: Path, fake: Callable[[str], Path]
 ) -> None:
-    fake(f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    fake(f"echo $$ > {tmp_path}/pid; echo I sleep >&2; exec sleep 60")
     begun = time.monotonic()
 
-    code, _, _ = failed(clip, folder, replace(BY_PROGRAM, deadline_s=3))
+    code, _, detail = failed(clip, folder, replace(BY_PROGRAM, deadline_s=3))
     assert code == "deadline"
+    assert "-filter_complex" in detail
+    assert detail.endswith("I sleep")
     assert time.monotonic() - begun < 10
     pid = int((tmp_path / "pid").read_text())
     _wait_until(lambda: not _runs(pid))
@@ -403,11 +491,15 @@ def test_a_program_gets_no_keys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("EMPIRIOLABS_API_KEY", "secret")
+    monkeypatch.setenv("LIBVA_DRIVER_NAME", "iHD")
+    shutdown()  # what runs already has the environment of then
     fake(f"env > {tmp_path}/environment; ulimit -a > {tmp_path}/limits; exit 1")
     failed(clip, folder)
     names = {line.split("=")[0] for line in (tmp_path / "environment").read_text().splitlines()}
 
-    assert names <= {"LC_ALL", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "PWD", "OLDPWD", "_", "SHLVL"}
+    ours = {"LC_ALL", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "TMPDIR", "LIBVA_DRIVER_NAME"}
+    assert names <= {*ours, "PWD", "OLDPWD", "_", "SHLVL"}
+    assert "LIBVA_DRIVER_NAME" in names
 
 
 def test_a_program_has_the_limits_of_the_worker(
@@ -425,15 +517,85 @@ def test_a_program_has_the_limits_of_the_worker(
         assert int(soft[kind]) > 0
 
 
-def test_a_program_that_writes_too_little_is_found_out(
+def test_the_first_of_a_few_words_is_the_cause(
     clip: Path, folder: Path, fake: Callable[[str], Path]
 ) -> None:
-    """An end without an error is a hint; here nothing at all was shown."""
-    fake("exit 0")
+    fake("echo '[out#0/mp4 @ 0x55] the cause.' >&2; echo 'Conversion failed!' >&2; exit 1")
+
+    _, message, _ = failed(clip, folder)
+    assert "it exited with code 1: the cause. Use" in message
+
+
+_DONE = f'{FFMPEG} "$@"; for word; do case $word in file:*) result=${{word#file:}};; esac; done'
+"""The work as it should be, for a script that then goes on."""
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 0", "ended without an error, and took 0 of the 60 pictures"),
+        (f'{FFMPEG} -t 1 "$@"; exit 0', "took 30 of the 60 pictures"),
+        ("echo frame=abc; echo 'frame:1 pts:'; echo 'frame= 12 fps=3'; exit 0", "took 0 of"),
+        (f"{_DONE}; rm $result; exit 0", "what it wrote is no MP4."),
+        (f"{_DONE}; echo no > $result; exit 0", "what it wrote is no MP4."),
+    ],
+    ids=["nothing", "half", "noise", "removed", "no clip"],
+)
+def test_a_program_is_to_blame_for_what_it_does_not_do(
+    script: str, said: str, clip: Path, folder: Path, fake: Callable[[str], Path]
+) -> None:
+    """An end without an error is a hint. The file is fine, as our own decoders find."""
+    program = fake(script)
+
+    code, message, detail = failed(clip, folder)
+    assert code == "binary_failed"
+    assert message.startswith(f"{program} ")
+    assert said in message
+    assert "-filter_complex" in detail
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("av_interleaved_write_frame(): No space left on device", "disk_full"),
+        ("x264 [error]: malloc of size 4000000 failed", "memory_limit"),
+        ("Error while filtering: Cannot allocate memory", "memory_limit"),
+        ("boo", "binary_failed"),
+    ],
+)
+def test_a_limit_is_told_as_one(
+    words: str, code: str, clip: Path, folder: Path, fake: Callable[[str], Path]
+) -> None:
+    fake(f"echo '{words}' >&2; exit 1")
+
+    found, _, detail = failed(clip, folder)
+    assert found == code
+    assert words in detail
+
+
+def test_cpu_time_that_is_used_up_is_told_as_that(
+    clip: Path, folder: Path, fake: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program may take the signal for a wish to end, as ffmpeg does."""
+    fake("trap 'exit 255' XCPU; while :; do :; done")
+    budget = ladder._execute_budget
+    monkeypatch.setattr(ladder, "_execute_budget", lambda *a: replace(budget(*a), cpu_s=1))
+    shutdown()  # the limit counts from what the worker has used up
+
+    code, message, _ = failed(clip, folder)
+    assert code == "deadline"
+    assert "was stopped because it had used up its CPU time" in message
+
+
+def test_a_child_that_a_program_leaves_behind_keeps_nobody_waiting(
+    clip: Path, folder: Path, fake: Callable[[str], Path]
+) -> None:
+    fake(f'sleep 50 & {FFMPEG} "$@"; exit $?')
+    begun = time.monotonic()
     report = made(clip, folder)
 
-    assert report.error is not None
-    assert report.error.code == "input.corrupt"
+    assert report.error is None, report.error
+    assert time.monotonic() - begun < 25
 
 
 def test_a_damaged_source_is_to_blame_itself(folder: Path) -> None:

@@ -505,3 +505,26 @@ def test_a_hole_of_hours_is_not_filled_with_pictures(
         assert outcome.report.plan.expected.frames <= 15 * 60
     else:
         assert os.listdir(folder) == [source.name]  # noqa: PTH208 - names are enough
+
+
+SPOKEN_OVER = ClipSpec(
+    name="spoken-over",
+    frames=420,
+    frame_rate=Fraction(30),
+    timing=Timing(dropped=frozenset(range(60, 390))),
+)
+"""A screen that stands still for eleven seconds."""
+
+
+@pytest.mark.skipif(not reading.have_ffmpeg(), reason="no ffmpeg to read results with")
+@pytest.mark.parametrize("container", [Container.MP4, Container.MATROSKA, Container.MPEGTS])
+def test_a_picture_is_held_for_as_long_as_sound_runs_on(container: Container, clip: Copy) -> None:
+    spec = replace(SPOKEN_OVER, name=f"spoken-over-{container}", container=container)
+    report = process(clip(spec)).report
+    assert report is not None
+    assert report.output is not None, report.error
+    numbers = reading.frame_numbers(report.output)
+    assert numbers == [*range(60), *[59] * 330, *range(390, 420)]
+
+    silent = clip(replace(spec, name=f"silent-{container}", sound=None))
+    assert_rejected(process(silent), "video.gap", "no picture for 11.033 s")

@@ -60,8 +60,8 @@ STRANGERS: dict[str, tuple[bytes, str, str]] = {
         "ffconcat script",
     ),
     "concat": (b"file 'sibling.ts'\nfile 'sibling.ts'\n", "input.unsupported", "text"),
-    "noise": (bytes(range(256)) * 16, "input.unsupported", "unrecognised data"),
-    "zeros": (bytes(5000), "input.unsupported", "unrecognised data"),
+    "noise": (bytes(range(256)) * 16, "input.unsupported", "not recognised"),
+    "zeros": (bytes(5000), "input.unsupported", "not recognised"),
     "photoshop": (b"8BPS\x00\x01" + bytes(20), "input.image", "Photoshop document"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "input.image", "SVG image"),
     "jpeg-2000": (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "input.image", "JPEG 2000 image"),
@@ -224,7 +224,6 @@ def test_a_device_is_told(device: str, folder: Path) -> None:
         ("pipe:0", "no such file"),
         ("fd:", "no such file"),
         ("data:video/mp4;base64,AAAAIGZ0eXA=", "no such file"),
-        ("http://127.0.0.1:9/keep.mp4", "no such file"),
         ("k*p.mp4", "no such file"),
         ("k%03dp.mp4", "no such file"),
     ],
@@ -241,6 +240,39 @@ def test_a_name_is_looked_up_to_the_letter(
     for way in DOORS.values():
         with nothing_left(folder):
             assert_rejected(way(name), "input.missing", measured, "check the path")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "S3"])
+def test_a_url_is_told_as_one(scheme: str, folder: Path) -> None:
+    for way in DOORS.values():
+        with nothing_left(folder):
+            assert_rejected(
+                way(f"{scheme}://127.0.0.1:9/keep.mp4"), "input.missing", "a URL", "download it"
+            )
+
+
+def test_an_empty_name_is_told_as_one(folder: Path) -> None:
+    for way in DOORS.values():
+        with nothing_left(folder):
+            assert_rejected(
+                way(""), "input.not_regular", "a folder, which an empty name stands for"
+            )
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"YUV4MPEG2 W640 H360 F30:1\nFRAME\n", "Y4M"),
+        (b"\0\0\0\1\x67\x64\0\x1f", "H.264 or H.265 video without a container"),
+        (b"P6\n2 2\n255\n" + bytes(12), "a format that is not recognised"),
+    ],
+)
+def test_a_format_that_is_not_taken_is_not_said_to_lack_a_picture(
+    head: bytes, words: str, folder: Path
+) -> None:
+    source = folder / "clip"
+    source.write_bytes(head)
+    assert_rejected(process(source), "input.unsupported", words, "a file of one of these kinds")
 
 
 LONGEST = "n" * (255 - len(".ready.mp4.receipt.json"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ from tests.faults.support import (
     prepare,
     process,
 )
-from tests.worker.support import is_alive, wait_until_dead
+from tests.worker.support import is_alive, wait_until, wait_until_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -277,7 +278,7 @@ def test_a_cancelled_encode_is_over_at_once(
     assert isinstance(ended, asyncio.CancelledError)
     assert wait_until_dead(calls.pids[-1])
     assert "verify" not in calls.made
-    assert threading.active_count() <= threads
+    assert wait_until(lambda: threading.active_count() <= threads)
     with only_new(folder, "long-encode.ready.mp4", "long-encode.ready.mp4.receipt.json"):
         assert process(source).status is Status.PREPARED
 
@@ -354,6 +355,55 @@ def test_a_cancelled_probe_is_over_at_once(clip: Copy, calls: Calls) -> None:
 
     asyncio.run(run())
     assert wait_until_dead(calls.pids[-1])
+
+
+def test_a_call_that_waits_for_its_turn_is_cancelled_at_once(
+    clip: Copy, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the threads that the loop keeps for everybody are free meanwhile."""
+    monkeypatch.setattr("preprocess.front.CALLS_AT_ONCE", 1)
+    source = clip(REWRAP)
+
+    async def run() -> None:
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+
+        def stop(_args: dict[str, Any]) -> None:
+            os.kill(calls.pids[-1], signal.SIGSTOP)
+            loop.call_soon_threadsafe(begun.set)
+
+        calls.before["probe"] = stop
+        stuck = asyncio.ensure_future(probe_file_async(source))
+        async with asyncio.timeout(10):
+            await begun.wait()
+            assert await asyncio.to_thread(source.exists)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await probe_file_async(source)
+        assert calls.made == ["probe"]
+        assert not stuck.done()
+        stuck.cancel()
+        await asyncio.wait([stuck])
+
+    asyncio.run(run())
+
+
+def test_a_call_whose_turn_never_came_gives_it_on(
+    clip: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preprocess.front.CALLS_AT_ONCE", 1)
+    source = clip(REWRAP)
+
+    async def run() -> list[Any]:
+        waiting = [asyncio.ensure_future(probe_file_async(source)) for _ in range(4)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    for _ in range(2):  # each loop has its own turns
+        ended = asyncio.run(run())
+        assert isinstance(ended.pop(1), asyncio.CancelledError)
+        assert [facts.container for facts in ended] == ["matroska"] * 3
 
 
 def test_many_are_prepared_and_one_is_cancelled(clip: Copy, folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from preprocess import (
     Options,
     Report,
     Role,
+    Route,
     Status,
     Target,
     probe_file,
@@ -105,6 +108,53 @@ def test_what_is_cut_in_half_is_said_to_be_cut(container: str, folder: Path) -> 
     assert "missing" in report.reasons[0].measured
 
 
+CODINGS: dict[str, dict[str, object]] = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "restarts": {"restart_marker_blocks": 5},
+}
+
+
+def jpeg_of(image: Image.Image, coding: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=90, **CODINGS[coding])
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_jpeg_that_lacks_nothing_but_its_end_marker_gets_one(
+    coding: str, mode: str, folder: Path
+) -> None:
+    data = jpeg_of(noise(1280, 720).convert(mode), coding)
+    whole, source = folder / "whole", folder / "cut"
+    whole.write_bytes(data)
+    for lacking in (1, 2):
+        source.write_bytes(data[:-lacking])
+        report = outcome(source, frame())
+        assert rules(report) == {"image.end"}
+        assert report.plan is not None
+        assert report.plan.route is Route.REWRAP
+        assert report.output is not None
+        assert report.output.read_bytes().endswith(b"\xff\xd9")
+        with Image.open(report.output) as result, Image.open(whole) as intact:
+            assert ImageChops.difference(result, intact).getbbox() is None
+        assert same(result_of(source, frame(ratio="1:1")), result_of(whole, frame(ratio="1:1")), 0)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_jpeg_that_lacks_a_little_more_than_its_end_marker_is_cut_off(
+    coding: str, folder: Path
+) -> None:
+    data = jpeg_of(noise(), coding)
+    between_scans = [data.rindex(marker) for marker in (b"\xff\xc4", b"\xff\xda")]
+    after_interval = [found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", data)][-1:]
+    source = folder / "cut"
+    for end in [len(data) - 5, len(data) - 40, len(data) // 3, *between_scans, *after_interval]:
+        source.write_bytes(data[:end])
+        rejected(source, "input.truncated")
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("intent", [frame(), frame(ratio="1:1")], ids=["kept", "encoded"])
 @pytest.mark.parametrize("share", [0.3, 0.97])
@@ -189,6 +239,26 @@ def test_what_is_too_large_to_be_opened_has_too_many_pixels(container: str, fold
     reason = rejected(source, "image.pixels").reasons[0]
     assert "400 megapixels" in reason.measured
     assert "100 megapixels" in reason.limit
+
+
+@pytest.mark.parametrize("intent", [REFERENCE, frame()], ids=["reference", "frame"])
+def test_a_picture_of_108_megapixels_is_decoded_at_half_its_size(
+    intent: Intent, folder: Path
+) -> None:
+    source = folder / "phone"
+    large = stills.picture(1200, 900).resize((12_000, 9000), Image.Resampling.NEAREST)
+    stills.save(large, source, "jpeg")
+    report = outcome(source, intent)
+    assert report.output is not None
+    for found, wanted in zip(stills.corners(report.output), stills.CORNERS, strict=True):
+        assert stills.far(found, wanted) <= 40
+
+
+def test_a_large_picture_that_cannot_be_halved_has_too_many_pixels(folder: Path) -> None:
+    source = folder / "phone"
+    source.write_bytes(with_sides("jpeg", 12_000, 9000).replace(b"\xff\xc0", b"\xff\xc2", 1))
+    reason = rejected(source, "image.pixels").reasons[0]
+    assert reason.limit == "<= 100 megapixels"
 
 
 @pytest.mark.parametrize("side", [4000, 9000])

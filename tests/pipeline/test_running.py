@@ -103,6 +103,20 @@ def test_a_reader_that_goes_away_is_no_traceback(start: Start, put: Put, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["slow.mp4"]
 
 
+@pytest.mark.parametrize("module", ["pipeline", "pipeline.cli"])
+def test_both_modules_of_the_command_run_it(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "check", "missing.mp4"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("missing.mp4: rejected")
+
+
 LOADED = """
 import sys
 sys.argv[1:] = {words}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from preprocess.worker.client import Budget, lease
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from preprocess.worker.client import Cancel, Worker
@@ -57,13 +58,17 @@ def has_pid(pid: int) -> bool:
     return True
 
 
-def wait_until_dead(pid: int, seconds: float = 2) -> bool:
+def wait_until(holds: Callable[[], bool], seconds: float = 2) -> bool:
     give_up = time.monotonic() + seconds
-    while is_alive(pid):
+    while not holds():
         if time.monotonic() > give_up:
             return False
         time.sleep(0.01)
     return True
+
+
+def wait_until_dead(pid: int, seconds: float = 2) -> bool:
+    return wait_until(lambda: not is_alive(pid), seconds)
 
 
 def open_fds() -> int:
