@@ -159,6 +159,10 @@ class VideoTrack:
     frame_rate_from_header: Fraction | None
     readable_frames: int | None = None
     """Pictures whose bytes are inside the file; set when some are not."""
+    left_out: int = 0
+    """Pictures at the end that are not in the table: the file was broken off inside one."""
+    lossy: bool = False
+    """A counter of packets jumps: some were lost, or recordings joined; only decoding tells."""
     uniform: bool = True
     """No picture that was looked at is announced with another size or format than the first."""
 

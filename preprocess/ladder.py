@@ -181,13 +181,18 @@ def _measure(task: Task, worker: Worker, plan: ClipPlan, path: Path) -> Measured
 
 def _measured(task: Task, worker: Worker, plan: ClipPlan, fd: int) -> Measured:
     request = VerifyRequest(
-        level=task.intent.verify,
+        level=VerifyLevel.FULL if _may_be_damaged(task) else task.intent.verify,
         copied=plan.route is not Route.ENCODE,
         sound_copied=plan.audio.action is AudioAction.COPY,
         sound=plan.audio.action is AudioAction.ENCODE or task.intent.verify is VerifyLevel.FULL,
         cap_s=plan.expected.max_duration_s,
     )
     return _read_back(task, worker, request, fd)
+
+
+def _may_be_damaged(task: Task) -> bool:
+    """Whether only decoding tells that the source's pictures are whole."""
+    return task.facts is not None and task.facts.video is not None and task.facts.video.lossy
 
 
 def _read_back(task: Task, worker: Worker, request: VerifyRequest, fd: int) -> Measured:

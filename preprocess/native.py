@@ -304,10 +304,12 @@ def hasty_decoder(stream: Stream) -> VideoCodecContext:
 
 
 def _own_decoder(stream: Stream, options: dict[str, str]) -> VideoCodecContext:
-    context = stream.codec_context.codec.create("video")
-    context.extradata = stream.codec_context.extradata
+    template = cast("VideoCodecContext", stream.codec_context)
+    context = template.codec.create("video")
+    context.extradata = template.extradata
+    context.width, context.height = template.width, template.height  # WMV's only say it outside
     # MPEG-4: what is wrong with a stream, and packed pictures among it, is known by its writer.
-    context.codec_tag = stream.codec_context.codec_tag
+    context.codec_tag = template.codec_tag
     context.options = {**_CODEC_OPTIONS, **options}
     context.thread_count = 1
     return context

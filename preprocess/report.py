@@ -192,6 +192,8 @@ def _video_data(video: VideoTrack | None) -> dict[str, object]:
         "rate_deviation_s": seconds(found.deviation_s) if found else None,
         "frames": video.frames,
         "readable_frames": video.readable_frames,
+        "left_out_frames": video.left_out,
+        "lossy": video.lossy,
         "video_codec": video.codec,
         "video_profile": video.profile,
         "video_level": video.level,

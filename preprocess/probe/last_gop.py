@@ -50,8 +50,7 @@ class LastGop:
         except av.FFmpegError:
             return False
         try:
-            context.decode(last)
-            context.decode(None)
+            frames = [*context.decode(last), *context.decode(None)]
         except av.FFmpegError:
             return True
-        return False
+        return any(frame.is_corrupt and frame.pts == last.pts for frame in frames)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import math
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
-from statistics import median_low
 from typing import TYPE_CHECKING
 
 import av
+from av.video.codeccontext import VideoCodecContext
 
-from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync, SyncKind
+from preprocess.facts import AudioTrack, EditShape, PictureTable, Sync
 from preprocess.intent import WindowKind
 from preprocess.native import (
     DECODE_TIMES,
@@ -22,8 +23,9 @@ from preprocess.native import (
     sound_context,
     tick_s,
 )
-from preprocess.probe import nal
+from preprocess.probe import damage, declared, nal
 from preprocess.probe.last_gop import LastGop
+from preprocess.probe.seen import Seen, coded
 from preprocess.probe.sound_index import frame_samples
 from preprocess.probe.spans import spans
 from preprocess.probe.tables import (
@@ -32,7 +34,6 @@ from preprocess.probe.tables import (
     REORDER_SLACK,
     Read,
     Source,
-    TruncatedError,
 )
 
 if TYPE_CHECKING:
@@ -40,14 +41,11 @@ if TYPE_CHECKING:
 
     from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
-    from av.codec.context import CodecContext
     from av.packet import Packet
     from av.stream import Stream
 
 _SEEK_MARGIN_S = Fraction(5)
 """A tail is looked for from this long before its start; the nearest key picture may be earlier."""
-_UNSIZED = {"mpegts", "mpeg"}
-"""Containers that do not say how long a picture is; all others are torn where a size is missed."""
 _PAUSING = {"gif", "apng"}
 """Containers whose last picture can stay longer than the others, and says so."""
 _QUIET_PACKETS = 4000
@@ -55,69 +53,21 @@ _QUIET_PACKETS = 4000
 
 
 @dataclass(slots=True)
-class _Seen:
-    """Packets of one stream, in the order of the file."""
-
-    pts: list[int] = field(default_factory=list)
-    dts: list[int] = field(default_factory=list)
-    """``pts`` where the container has none."""
-    sizes: list[int] = field(default_factory=list)
-    durations: list[int] = field(default_factory=list)
-    keys: list[int] = field(default_factory=list)
-    kinds: list[SyncKind] = field(default_factory=list)
-    """Of each of ``keys``."""
-    exact: bool = True
-
-    def add(self, packet: Packet[Stream]) -> int:
-        stamp = packet.pts
-        if stamp is None:
-            self.exact = False
-            stamp = packet.dts
-        if stamp is None:
-            stamp = self.pts[-1] + (self.durations[-1] or 1) if self.pts else 0
-        if packet.is_keyframe:
-            self.keys.append(len(self.pts))
-            self.kinds.append(_kind(packet))
-        self.pts.append(stamp)
-        self.dts.append(stamp if packet.dts is None else packet.dts)
-        self.sizes.append(packet.size)
-        self.durations.append(packet.duration or 0)
-        return stamp
-
-    def keep_last(self, count: int) -> None:
-        """Forget all but the last *count* packets."""
-        dropped = len(self.pts) - count
-        if dropped > 0:
-            for column in (self.pts, self.dts, self.sizes, self.durations):
-                del column[:dropped]
-            kept = sum(1 for key in self.keys if key >= dropped)
-            self.keys = [key - dropped for key in self.keys[-kept:]] if kept else []
-            self.kinds = self.kinds[-kept:] if kept else []
-
-    def usual_duration(self) -> int:
-        """Ticks for which a picture usually stays."""
-        steps = [b - a for a, b in pairwise(sorted(self.pts)) if b > a]
-        if steps:
-            return median_low(steps)
-        return next((d for d in self.durations if d), 1)
-
-
-@dataclass(slots=True)
 class _Scan:
-    picture: _Seen = field(default_factory=_Seen)
+    picture: Seen = field(default_factory=Seen)
     last_gop: LastGop = field(default_factory=LastGop)
-    sound: _Seen = field(default_factory=_Seen)
+    sound: Seen = field(default_factory=Seen)
     sound_tick: Fraction | None = None
     """Seconds of one tick of the sound."""
     first_sound: int | None = None
     """pts of the first sound packet of the file."""
+    clocks_s: dict[int, Fraction] = field(default_factory=dict)
+    """Decode time of each stream's last packet."""
     origin: int | None = None
     ahead: int = 0
     """Ticks from the first picture's decode time to its presentation time."""
     at_start: bool = True
     at_end: bool = False
-    torn: int = 0
-    """Pictures whose packets end early: the file was cut inside them."""
     parameter_sets: set[bytes] = field(default_factory=set)
     """What key pictures say of size and format."""
     hidden: bool = False
@@ -131,20 +81,16 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
     else:
         scan = _scan_head(source, stream, audio_stream)
     picture = scan.picture
-    if scan.at_end and not scan.torn and source.container.format.name in _UNSIZED:
-        scan.torn += scan.last_gop.ends_torn()
-    if scan.at_end and source.container.format.name == "dv" and picture.sizes:
-        # FFmpeg 8.1 fills a block that is cut off with what the one before it held, and says
-        # nothing. This can go when its packet is marked as corrupt, as others are.
-        scan.torn += source.container.size % picture.sizes[-1] > 0
+    lossy = bool(picture.flagged) and damage.counts_packets(source)
+    left_out = _leave_out_torn_end(source, stream, scan) if scan.at_end else 0
     table = _table(scan, stream, pauses=source.container.format.name in _PAUSING)
+    missing = damage.missing(source, table, _flagged(picture))
     whole = scan.at_start and scan.at_end
     end = max(picture.pts, default=0) + table.last_duration
     duration_s = table.since_origin_s(end) if scan.at_end and picture.pts else None
     seen_s = (end - min(picture.pts, default=0)) * table.time_base
-    _check_declared_length(source, scan, duration_s)
-    if audio_stream is not None and scan.at_end:
-        _check_declared_sound(audio_stream, scan)
+    if scan.at_end and picture.pts:
+        _check_declared(source, scan, audio_stream, end * table.time_base)
     return Read(
         table=table,
         decode_table=_decode_table(scan, table)
@@ -157,52 +103,48 @@ def read_scanned(source: Source, stream: Stream, audio_stream: AudioStream | Non
         bit_rate_bps=round(8 * sum(picture.sizes) / seen_s) if seen_s > 0 else None,
         has_b_frames=any(a > b for a, b in pairwise(picture.pts)),
         audio=_audio(scan, source, audio_stream, table) if audio_stream is not None else None,
-        readable_frames=len(table.pts) - scan.torn if scan.torn else None,
+        readable_frames=len(table.pts) - missing if missing else None,
+        left_out=left_out,
+        lossy=lossy,
         uniform=len(scan.parameter_sets) <= 1,
         bytes_read=sum(picture.sizes) + sum(scan.sound.sizes),
     )
 
 
-_SHORTER_BY = Fraction(9, 10)
+def _leave_out_torn_end(source: Source, stream: Stream, scan: _Scan) -> int:
+    """Forget the picture that a recording was broken off in; how many pictures that costs."""
+    picture, last = scan.picture, len(scan.picture.pts) - 1
+    flagged = last in picture.flagged or damage.ends_in_block(source, picture.sizes)
+    if not damage.breaks_off(source, scan.last_gop, flagged=flagged):
+        return 0
+    context = decoder_of(stream)
+    # Matched by their order, those that come out after the torn one would be taken for it.
+    depth = 0
+    by_order = not picture.exact or source.container.format.name in DECODE_TIMES
+    if by_order and isinstance(context, VideoCodecContext):
+        depth = context.reorder_depth
+    if last <= depth:
+        picture.flagged.append(last)
+        return 0
+    picture.drop_last(1 + depth)
+    picture.flagged = [n for n in picture.flagged if n <= last - damage.FLAG_LAG]
+    return 1 + depth
 
 
-def _check_declared_length(source: Source, scan: _Scan, duration_s: Fraction | None) -> None:
-    """Matroska says in its header how long it is; half a file is otherwise a whole shorter one."""
-    declared = source.container.duration
-    if duration_s is None or not declared or "matroska" not in source.container.format.name:
-        return
-    declared_s = Fraction(declared, av.time_base)
-    there_s = max(duration_s, _sound_length_s(scan))
-    if there_s < declared_s * _SHORTER_BY - 1:
-        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s are there"
-        raise TruncatedError(msg)
+def _flagged(picture: Seen) -> list[int]:
+    """As positions in the table, which begins with a key picture."""
+    start = picture.keys[0] if picture.keys else 0
+    return [n - start for n in picture.flagged if n >= start]
 
 
-_CUT_SHORT_S = Fraction(1, 4)
-"""Less may be a muxer's notion of where the last packet ends, or a last packet that was lost."""
-
-
-def _check_declared_sound(stream: AudioStream, scan: _Scan) -> None:
-    """Matroska's statistics tags say where each track ended when the file was whole."""
-    said = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
-    if said is None:
-        return
-    hours, minutes, seconds = said.groups()
-    declared_s = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
-    there_s = max(scan.sound.pts, default=0) * tick_s(stream)
-    if there_s < declared_s - _CUT_SHORT_S:
-        msg = f"{float(there_s):.3f} s of {float(declared_s):.3f} s of the sound are there"
-        raise TruncatedError(msg)
-
-
-_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
-
-
-def _sound_length_s(scan: _Scan) -> Fraction:
-    sound = scan.sound
-    if not sound.pts or scan.first_sound is None or scan.sound_tick is None:
-        return Fraction(0)
-    return (sound.pts[-1] - scan.first_sound) * scan.sound_tick
+def _check_declared(
+    source: Source, scan: _Scan, audio_stream: AudioStream | None, end_s: Fraction
+) -> None:
+    sound, tick = scan.sound, scan.sound_tick or Fraction(0)
+    sound_end_s = sound.end() * tick
+    declared.check_length(source.container, max(end_s, sound_end_s))
+    if audio_stream is not None:
+        declared.check_sound_length(audio_stream, sound_end_s, sound.usual_duration() * tick)
 
 
 def _has_odd_edits(source: Source) -> bool:
@@ -235,21 +177,9 @@ def _decode_table(scan: _Scan, table: PictureTable) -> PictureTable:
     return replace(table, pts=dts, origin_pts=table.origin_pts - scan.ahead, exact_pts=False)
 
 
-def _stay(picture: _Seen) -> int:
+def _stay(picture: Seen) -> int:
     """How long the last picture says it stays."""
     return picture.durations[-1] if picture.durations else 0
-
-
-def _kind(packet: Packet[Stream]) -> SyncKind:
-    context = decoder_of(packet.stream)
-    if context is None or context.codec.canonical_name not in ("h264", "hevc"):
-        return SyncKind.UNSEEN
-    return nal.sync_kind(*_coded(packet, context))
-
-
-def _coded(packet: Packet[Stream], context: CodecContext) -> tuple[str, bytes, int | None]:
-    codec = context.codec.canonical_name
-    return codec, bytes(packet), nal.length_size(codec, context.extradata)
 
 
 def _packets(source: Source, streams: list[Stream]) -> Iterator[Packet[Stream]]:
@@ -273,11 +203,11 @@ def _scan_head(source: Source, stream: Stream, audio_stream: AudioStream | None)
     passed = quiet = 0
     for packet in _packets(source, _streams(stream, audio_stream)):
         if packet.stream_index == stream.index:
-            _take_picture(scan, packet)
+            _take_picture(source, scan, packet)
             passed += _is_past(scan, stream, wanted_s)
             scan.picture.keep_last(4 * MAX_PICTURES)
         else:
-            _take_sound(scan, packet)
+            _take_sound(source, scan, packet)
             quiet += passed >= REORDER_SLACK
         if passed >= REORDER_SLACK and (
             audio_stream is None
@@ -291,12 +221,13 @@ def _scan_head(source: Source, stream: Stream, audio_stream: AudioStream | None)
     return scan
 
 
-def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
+def _take_picture(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
     if packet.is_discard:
         scan.hidden = True
         return
     if not scan.picture.keys and not packet.is_keyframe:
         return  # nothing before the first key picture can be decoded
+    _watch_clock(source, scan, packet)
     context = decoder_of(packet.stream)
     if context is not None and context.name == "vp8" and not bytes(packet)[0] >> 4 & 1:
         return  # an alternate reference picture is never shown (RFC 6386, 9.1)
@@ -305,15 +236,22 @@ def _take_picture(scan: _Scan, packet: Packet[Stream]) -> None:
     scan.picture.add(packet)
     scan.last_gop.add(packet)
     if packet.is_keyframe and context is not None:
-        scan.parameter_sets |= nal.sequences(*_coded(packet, context))
-    scan.torn += packet.is_corrupt
+        scan.parameter_sets |= nal.sequences(*coded(packet, context))
     if len(scan.picture.pts) <= REORDER_SLACK and scan.at_start:
         # Leading pictures of the first key picture are not decodable: its own time is zero.
         first = scan.picture.pts[scan.picture.keys[0]]
         scan.origin = first
 
 
-def _take_sound(scan: _Scan, packet: Packet[Stream]) -> None:
+def _watch_clock(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
+    if packet.dts is not None:
+        now_s = packet.dts * tick_s(packet.stream)
+        damage.check_clock(source, scan.clocks_s.get(packet.stream_index, now_s), now_s)
+        scan.clocks_s[packet.stream_index] = now_s
+
+
+def _take_sound(source: Source, scan: _Scan, packet: Packet[Stream]) -> None:
+    _watch_clock(source, scan, packet)
     stamp = scan.sound.add(packet)
     scan.sound_tick = tick_s(packet.stream)
     if scan.first_sound is None:
@@ -350,7 +288,7 @@ def _trim_to_window(scan: _Scan, stream: Stream, source: Source) -> None:
 def _scan_tail(source: Source, stream: Stream, audio_stream: AudioStream | None) -> _Scan:
     start = _Scan()
     for packet in _packets(source, [stream]):
-        _take_picture(start, packet)
+        _take_picture(source, start, packet)
         if len(start.picture.pts) > REORDER_SLACK:
             break
     first_sound = None
@@ -406,9 +344,9 @@ def _read_on(scan: _Scan, source: Source, stream: Stream, audio_stream: AudioStr
     for packet in _packets(source, _streams(stream, audio_stream)):
         seen = scan.picture if packet.stream_index == stream.index else scan.sound
         if seen is scan.picture:
-            _take_picture(scan, packet)
+            _take_picture(source, scan, packet)
         else:
-            _take_sound(scan, packet)
+            _take_sound(source, scan, packet)
         if len(seen.pts) > 2 * MAX_PICTURES:
             seen.keep_last(MAX_PICTURES)
             dropped = True
@@ -426,12 +364,12 @@ def _audio(
     one_time = source.container.format.name in DECODE_TIMES
     offset_s = scan.ahead * table.time_base if one_time else Fraction(0)
     origin_s = table.origin_pts * table.time_base
-    usual = sound.usual_duration()
-    end = sound.pts[-1] + (sound.durations[-1] or usual)
+    usual, end = sound.usual_duration(), sound.end()
     length_s = (end - scan.first_sound) * tick
     window_s = (end - sound.pts[0]) * tick
     rate = (context.sample_rate if context else None) or None
     samples = _frame_samples(sound, tick, context)
+    heard = bisect_right(sound.pts, (_last_s(source) + origin_s - offset_s) / tick)
     layout = layout_of(context) if context else None
     return AudioTrack(
         stream=stream.index,
@@ -449,9 +387,9 @@ def _audio(
         frame_samples=samples,
         duration_s=length_s if scan.at_end else None,
         media_duration_s=length_s if scan.at_end else None,
-        gap_s=_drift_s(sound, tick, Fraction(samples, rate))
+        gap_s=_drift_s(sound.pts[:heard], tick, Fraction(samples, rate))
         if samples and rate
-        else _largest_hole_s(sound, tick),
+        else _largest_hole_s(sound, tick, heard),
         bytes_per_s=float(sum(sound.sizes) / window_s) if window_s > 0 else None,
         edit=EditShape.COMPLEX if scan.hidden else EditShape.NONE,
         spans=spans(
@@ -460,25 +398,34 @@ def _audio(
     )
 
 
-def _frame_samples(sound: _Seen, tick: Fraction, context: AudioCodecContext | None) -> int | None:
+def _last_s(source: Source) -> Fraction | float:
+    """Where the window ends at the latest: what sound does behind it matters to nobody."""
+    window = source.request.window
+    tail = window.kind is WindowKind.TAIL
+    return math.inf if tail else window.start_s + source.request.cap_s
+
+
+def _frame_samples(sound: Seen, tick: Fraction, context: AudioCodecContext | None) -> int | None:
     """As `tables.frame_samples`; that packets say one length counts, the last one apart."""
     said = set(sound.durations[:-1])
     return frame_samples(said.pop() if len(said) == 1 else 0, tick, context)
 
 
-def _largest_hole_s(sound: _Seen, tick: Fraction) -> Fraction:
+def _largest_hole_s(sound: Seen, tick: Fraction, heard: int) -> Fraction:
     """For packets that differ in length (Vorbis) and say it, rounded: holes do not add up.
 
     One that does not say it (ALAC in Matroska) is as long as most.
     """
     usual = sound.usual_duration()
     ends = [pts + (length or usual) for pts, length in zip(sound.pts, sound.durations, strict=True)]
-    holes = [start - end for start, end in zip(sound.pts[1:], ends, strict=False) if start > end]
+    holes = [
+        start - end for start, end in zip(sound.pts[1:heard], ends, strict=False) if start > end
+    ]
     return max(holes, default=0) * tick
 
 
-def _drift_s(sound: _Seen, tick: Fraction, frame_s: Fraction) -> Fraction:
+def _drift_s(starts: list[int], tick: Fraction, frame_s: Fraction) -> Fraction:
     """How far packets stray from following each other without a hole."""
-    if len(sound.pts) < 2:  # noqa: PLR2004
+    if len(starts) < 2:  # noqa: PLR2004
         return Fraction(0)
-    return max(abs((pts - sound.pts[0]) * tick - n * frame_s) for n, pts in enumerate(sound.pts))
+    return max(abs((pts - starts[0]) * tick - n * frame_s) for n, pts in enumerate(starts))

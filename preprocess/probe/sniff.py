@@ -108,7 +108,7 @@ def sniff(head: bytes) -> Sniffed:
     for offset, signature, result in _SIGNATURES:
         if head.startswith(signature, offset):
             return result
-    found = _transport_stream(head) or _mpeg_audio(head) or _text(head)
+    found = _transport_stream(head) or _program_stream(head) or _mpeg_audio(head) or _text(head)
     if found is _UNKNOWN and holds_mp3(head):
         return Sniffed(Kind.AUDIO, "mp3", None, "MP3 audio")
     return found
@@ -158,12 +158,49 @@ def _aiff(head: bytes) -> Sniffed | None:
     return None
 
 
+_PACKETS_BYTES = (188, 192, 204)
+"""MPEG-TS as broadcast, with a time before each packet (Blu-ray, AVCHD), with parity behind."""
+_AT_AN_EDGE = ((0, 188), (4, 192))
+_SURE, _SURE_INSIDE = 4, 8
+"""Marks that prove a transport stream at the edge of a packet; where it begins inside of one."""
+
+
 def _transport_stream(head: bytes) -> Sniffed | None:
-    for offset, spacing in ((0, 188), (4, 192)):
-        marks = head[offset::spacing]
-        if len(marks) >= 4 and set(marks) == {0x47}:
+    """Packets from the start, or from anywhere: a recorder that tunes in waits for nothing."""
+    places = ((offset, spacing) for spacing in _PACKETS_BYTES for offset in range(spacing))
+    for offset, spacing in (*_AT_AN_EDGE, *places):
+        needed = _SURE if (offset, spacing) in _AT_AN_EDGE else _SURE_INSIDE
+        marks, controls = head[offset::spacing], head[offset + 3 :: spacing]
+        # Both bits of the adaptation field control are 0 in no packet (ISO/IEC 13818-1, 2.4.3.3).
+        if len(marks) >= needed and set(marks) == {0x47} and all(c & 0x30 for c in controls):
             return Sniffed(Kind.VIDEO, "mpegts", "mpegts", "MPEG transport stream")
     return None
+
+
+_START, _PACK = b"\x00\x00\x01", 0xBA
+
+
+def _program_stream(head: bytes) -> Sniffed | None:
+    """A pack or a packet somewhere in the beginning, and another one right behind it."""
+    at = head.find(_START)
+    while at >= 0:
+        part = head[at : at + 14]
+        if _begins_part(part) and _begins_part(head[at + _part_bytes(part) :][:4]):
+            return Sniffed(Kind.VIDEO, "mpegps", "mpeg", "MPEG program stream")
+        at = head.find(_START, at + 1)
+    return None
+
+
+def _begins_part(part: bytes) -> bool:
+    return len(part) >= 4 and part.startswith(_START) and part[3] >= _PACK
+
+
+def _part_bytes(part: bytes) -> int:
+    """Length of a packet, or of a pack header: of MPEG-2 with its stuffing, or of MPEG-1."""
+    if part[3] != _PACK:
+        return 6 + int.from_bytes(part[4:6], "big")
+    is_second = len(part) > 13 and part[4] >> 6 == 1
+    return 14 + (part[13] & 7) if is_second else 12
 
 
 def _mpeg_audio(head: bytes) -> Sniffed | None:

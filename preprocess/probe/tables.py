@@ -44,6 +44,14 @@ class ProbeLimitError(ValueError):
 class TruncatedError(ValueError):
     """The file ends long before its header says."""
 
+    rule = "input.truncated"
+
+
+class ClockError(TruncatedError):
+    """Time stamps start again in the middle."""
+
+    rule = "input.corrupt"
+
 
 @dataclass(slots=True)
 class Source:
@@ -77,6 +85,8 @@ class Read:
     decode_table: PictureTable | None = None
     """``table`` by the times at which pictures are decoded, where the container has no others."""
     readable_frames: int | None = None
+    left_out: int = 0
+    lossy: bool = False
     uniform: bool = True
     bytes_read: int | None = None
 

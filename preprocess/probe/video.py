@@ -145,7 +145,7 @@ def _probe_opened(
             source = tables.Source(fd, container, movie, indexed, request)
             facts = _measure(facts, source, stream)
     except tables.TruncatedError as error:
-        fault = replace(facts, fault="input.truncated", fault_detail=str(error))
+        fault = replace(facts, fault=error.rule, fault_detail=str(error))
         return Probed(facts=fault, opening=None)
     except _DAMAGE as error:
         fault = replace(facts, fault="input.corrupt", fault_detail=_plain(error))
@@ -337,6 +337,8 @@ def _video(stream: VideoStream, read: tables.Read, *, codec: str, decodable: boo
         frames_from_header=stream.frames or None,
         frame_rate_from_header=stream.average_rate or None,
         readable_frames=read.readable_frames,
+        left_out=read.left_out,
+        lossy=read.lossy,
         uniform=read.uniform,
     )
 

@@ -290,21 +290,29 @@ def _change_rate(case: Case, rate: Fraction, target: Fraction) -> Change:
 
 
 def end(case: Case) -> Iterable[Finding]:
-    """The last pictures have all come."""
-    table = case.video.table
-    left_out = open_end(table.pts) if table.at_end else 0
-    if left_out and max(table.pts[:-left_out]) in case.chosen.pts:
-        yield Change(
-            Reason(
-                rule="video.open_end",
-                measured=f"of the last pictures only {left_out} have come",
-                limit="all that belong together",
-                value=left_out,
-                unit="pictures",
-                fix="ended before them",
-            ),
-            Route.REWRAP,
-        )
+    """The last pictures have all come, whole."""
+    video, table = case.video, case.video.table
+    open_ones = open_end(table.pts) if table.at_end else 0
+    shown = table.pts[: len(table.pts) - open_ones]
+    if not (open_ones or video.left_out) or max(shown, default=0) not in case.chosen.pts:
+        return
+    lost = open_ones + video.left_out
+    if video.left_out:
+        measured, limit = "the file ends inside its last picture", "whole pictures"
+    else:
+        last = "one" if lost == 1 else f"{lost}"
+        measured, limit = f"pictures are missing just before the last {last}", "none missing"
+    yield Change(
+        Reason(
+            rule="video.open_end",
+            measured=measured,
+            limit=limit,
+            value=lost,
+            unit="pictures",
+            fix="ended before it" if lost == 1 else f"ended before the last {lost} pictures",
+        ),
+        Route.REWRAP,
+    )
 
 
 def edit_list(case: Case) -> Iterable[Finding]:

@@ -216,6 +216,15 @@ def test_a_matroska_file_whose_sound_ends_before_it_says_is_truncated(
         assert "of the sound are there" in report.reasons[0].measured
 
 
+def test_a_long_last_packet_is_no_missing_sound(clip: Callable[..., Path]) -> None:
+    """A track ends where its last packet ends, not where that begins."""
+    report = prepared(clip("long-packets.mkv", "-c:a", "flac", "-frame_size", "32768"))
+    assert report.output is not None
+
+    assert max(map(abs, off_s(report.output))) < IN_STEP_S
+    assert "audio.codec" in rules(report)
+
+
 # --- changes ---------------------------------------------------------------------------------
 
 

@@ -133,6 +133,28 @@ def test_a_matroska_file_of_half_its_declared_length_is_truncated(clip: Copy, fo
     assert_rejected(outcome, "input.truncated", "download or copy the file again")
 
 
+@pytest.mark.parametrize("container", [Container.MATROSKA, Container.WEBM])
+def test_a_clock_that_starts_late_is_nothing_missing(
+    container: Container, clip: Copy, folder: Path
+) -> None:
+    """A part of a live stream; FFmpeg then declares where the clock ends as the length."""
+    late = Timing(start_s=Fraction(12))
+    spec = replace(REWRAP if container is Container.MATROSKA else VP9, timing=late)
+    outcome = bounded(clip(spec), target=Target(output=folder / "late.mp4"))
+
+    assert outcome.status is Status.PREPARED
+    assert reading.frame_numbers(folder / "late.mp4") == list(range(spec.frames))
+
+
+def test_half_a_file_whose_clock_starts_late_is_truncated(clip: Copy, folder: Path) -> None:
+    spec = replace(REWRAP, name="late", frames=150, timing=Timing(start_s=Fraction(12)))
+    source = clip(spec)
+    os.truncate(source, source.stat().st_size // 2)
+    with nothing_left(folder):
+        outcome = process(source)
+    assert_rejected(outcome, "input.truncated", " s of 5.", "download or copy the file again")
+
+
 # --- nothing in it ---------------------------------------------------------------------------
 
 TABLES = {b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco"}
