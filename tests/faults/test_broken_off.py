@@ -120,7 +120,7 @@ def test_a_recording_may_begin_inside_a_packet(ending: str, clip: Copy, folder: 
     source = folder / f"mid.{ending}"
     blu_ray = ("-mpegts_m2ts_mode", 1) if ending == "m2ts" else ()
     codec = ("-c:v", "mpeg2video", "-g", 30, "-q:v", 3, "-c:a", "mp2")
-    ffmpeg("-i", clip(replace(STREAM, frames=120)), *codec, *blu_ray, source)
+    ffmpeg("-i", clip(replace(STREAM, name="longer-stream", frames=120)), *codec, *blu_ray, source)
     content = source.read_bytes()
     source.write_bytes(content[len(content) // 5 + 77 :])
     numbers, _ = numbers_of(source)
