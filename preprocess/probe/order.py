@@ -40,8 +40,10 @@ def is_kept(video: VideoTrack, container: InputContainer, stream: VideoStream) -
         return True
     packets = packets_from(container, stream, video.table.pts[0])
     if video.codec == "h264" and _is_rising(video.table.pts):
-        packets = _until(packets, video.table.pts[-1])
-        return _is_told_in_order(packets, stream.codec_context.extradata)
+        told = Told(stream.codec_context.extradata)
+        for packet in _until(packets, video.table.pts[-1]):
+            told.take(packet)
+        return told.is_kept() is True
     return _is_decoded_in_order(packets, stream)
 
 
@@ -81,23 +83,73 @@ def _until(packets: Iterable[Packet[Stream]], last: int) -> Iterator[Packet[Stre
             return
 
 
-def _is_told_in_order(packets: Iterable[Packet[Stream]], extradata: bytes | None) -> bool:
-    """Whether H.264 *packets* are shown in the order in which they are coded, by their headers."""
-    prefix = nal.length_size("h264", extradata)
-    sequence = slices.sequence_of(nal.stored_sequences("h264", extradata))
-    before = 0
-    for packet in packets:
-        units = list(nal.units(bytes(packet), prefix))
-        sequence = slices.sequence_of(units) or sequence
+class Told:
+    """The order of H.264 pictures as their headers tell it, beside their time stamps."""
+
+    def __init__(self, extradata: bytes | None) -> None:
+        self._prefix = nal.length_size("h264", extradata)
+        self._sequence = slices.sequence_of(nal.stored_sequences("h264", extradata))
+        self._order = Order()
+        self._understood = True
+
+    def take(self, packet: Packet[Stream]) -> None:
+        """The next packet in the order of decoding."""
+        units = list(nal.units(bytes(packet), self._prefix))
+        sequence = self._sequence = slices.sequence_of(units) or self._sequence
         if sequence is None or sequence.order_kind == _CYCLE:
-            return False
-        for first in slices.first_slices(units, sequence):
-            # Counts start again after their highest: less than half of it away is later.
-            ahead = (first.order - before) % (1 << sequence.order_bits)
-            if not first.instant and 2 * ahead > 1 << sequence.order_bits:
-                return False
-            before = first.order
-    return True
+            self._understood = False
+            return
+        first = next(slices.first_slices(units, sequence), None)
+        if first is not None and packet.pts is not None:
+            self._order.take(first, sequence, packet.pts)
+
+    def is_kept(self) -> bool | None:
+        """Whether time stamps are in that order; ``None``: it is told in a way not understood."""
+        return self._order.is_kept() if self._understood else None
+
+
+class Order:
+    """Pictures by the count that they are shown by, and by their time stamps."""
+
+    def __init__(self) -> None:
+        self._kept = True
+        self._group: list[tuple[int, int]] = []
+        """Time stamp and count, since the last picture that starts anew."""
+        self._reference = 0
+        """Count of the last picture that others refer to."""
+        self._latest: int | None = None
+
+    def take(self, first: slices.Slice, sequence: slices.Sequence, pts: int) -> None:
+        """The next picture in the order of decoding, by its first slice."""
+        if first.instant:
+            self._close()
+        count = self._count(first, sequence)
+        if first.reference:
+            self._reference = count
+        self._group.append((pts, count))
+
+    def _count(self, first: slices.Slice, sequence: slices.Sequence) -> int:
+        """In full: the nearest to that of the last reference (ITU-T H.264, 8.2.1.1)."""
+        if not sequence.order_bits:
+            return len(self._group)  # as they are coded
+        if first.instant or not self._group:
+            return first.order
+        cycle = 1 << sequence.order_bits
+        ahead = (first.order - self._reference) % cycle
+        return self._reference + (ahead if 2 * ahead < cycle else ahead - cycle)
+
+    def _close(self) -> None:
+        self._group.sort()
+        stamps, counts = zip(*self._group, strict=True) if self._group else ((), ())
+        later = not stamps or self._latest is None or stamps[0] > self._latest
+        self._kept &= later and _is_rising(stamps) and _is_rising(counts)
+        self._latest = stamps[-1] if stamps else self._latest
+        self._group = []
+
+    def is_kept(self) -> bool:
+        """Whether time stamps rise as the counts do."""
+        self._close()
+        return self._kept
 
 
 def _is_decoded_in_order(packets: Iterable[Packet[Stream]], stream: VideoStream) -> bool:

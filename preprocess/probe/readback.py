@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from preprocess.native import (
     video_stream,
 )
 from preprocess.probe import nal
+from preprocess.probe.order import Told
 from preprocess.probe.video import probe_descriptor
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from preprocess.facts import AudioTrack, Facts, VideoTrack
 
 _ORDER_PICTURES = 48
-"""Pictures of a copy decoded for their order: three times the most that H.264 reorders."""
+"""Pictures of a copy decoded for their order, where they do not tell it: three times the most that
+are reordered."""
 _READ_ON_S = Fraction(5)
 """A result that is longer than its cap is still measured this far, so that the check can say it."""
 
@@ -50,45 +53,69 @@ def read_back(fd: int, request: VerifyRequest, threads: int) -> Measured:
     if not isinstance(probed.opening, Opening) or facts.video is None:
         return Measured(facts=facts, picture_digests=(), sound_digests=(), decoded=0, to_decode=1)
     digested = request.copied or request.sound_copied
-    pictures, sounds = _digests(fd, probed.opening, facts) if digested else ((), ())
-    counted, to_decode = _decode(fd, probed.opening, facts, request, threads)
+    packets = _read_packets(fd, probed.opening, facts) if digested else _Packets()
+    counted, to_decode = _decode(fd, probed.opening, facts, request, threads, told=packets.in_order)
+    in_order = packets.in_order is not False and counted.in_order
     audio = facts.audio if request.sound else None
     spans = audio.spans if audio is not None else None
     return Measured(
         facts=facts,
-        picture_digests=pictures,
-        sound_digests=sounds,
+        picture_digests=tuple(packets.pictures),
+        sound_digests=tuple(packets.sounds),
         decoded=counted.whole,
         to_decode=to_decode,
-        in_order=counted.in_order and facts.video.table.exact_pts,
+        in_order=in_order and facts.video.table.exact_pts,
         sound_s=_heard_s(fd, probed.opening, facts.video, audio) if audio and spans else None,
         sound_to_decode_s=sum((s.end_s - s.start_s for s in spans), Fraction(0)) if spans else None,
     )
 
 
-def _digests(fd: int, opening: Opening, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+@dataclass(slots=True)
+class _Packets:
+    """What packets are, without decoding them."""
+
+    pictures: list[str] = field(default_factory=list)
+    """Digests."""
+    sounds: list[str] = field(default_factory=list)
+    in_order: bool | None = None
+    """Whether time stamps are in the order that the pictures tell; ``None``: they do not."""
+
+
+def _read_packets(fd: int, opening: Opening, facts: Facts) -> _Packets:
     video = facts.video
     assert video is not None  # noqa: S101 - the caller has looked
-    pictures: list[str] = []
-    sounds: list[str] = []
+    found = _Packets()
     with open_input(fd, opening) as container:
-        stream = video_stream(container, video.stream)
-        prefix = nal.length_size(video.codec, stream.codec_context.extradata)
+        extradata = video_stream(container, video.stream).codec_context.extradata
+        prefix = nal.length_size(video.codec, extradata)
+        told = Told(extradata) if video.codec == "h264" else None
         for packet in container.demux():
             if not packet.size:
                 continue
             data = bytes(packet)
             if packet.stream_index == video.stream:
-                pictures.append(nal.picture_digest(video.codec, data, prefix))
+                found.pictures.append(nal.picture_digest(video.codec, data, prefix))
+                if told is not None:
+                    told.take(packet)
             else:
-                sounds.append(nal.sound_digest(data))
-    return tuple(pictures), tuple(sounds)
+                found.sounds.append(nal.sound_digest(data))
+        found.in_order = told.is_kept() if told is not None else None
+    return found
 
 
 def _decode(
-    fd: int, opening: Opening, facts: Facts, request: VerifyRequest, threads: int
+    fd: int,
+    opening: Opening,
+    facts: Facts,
+    request: VerifyRequest,
+    threads: int,
+    *,
+    told: bool | None,
 ) -> tuple[_Counted, int]:
-    """(decoded, wanted): the start of a copy, first and last GOP of an encode, or all."""
+    """(decoded, wanted): the start of a copy, first and last GOP of an encode, or all.
+
+    *told*: what pictures tell of their order, if they do.
+    """
     video = facts.video
     assert video is not None  # noqa: S101 - the caller has looked
     total = len(video.table.pts)
@@ -107,8 +134,8 @@ def _decode(
         keys = [sync.index for sync in video.table.sync] or [0]
         first = keys[1] if len(keys) > 1 else total
         if request.copied:
-            # What is stored in the order in which it is shown needs no look at more.
-            first = min(first, _ORDER_PICTURES) if stream.codec_context.has_b_frames else 1
+            unknown = told is None and stream.codec_context.has_b_frames
+            first = min(first, _ORDER_PICTURES) if unknown else 1
         counted.add(container, stream, first)
         if len(keys) == 1 or request.copied:
             return counted, first

@@ -40,6 +40,8 @@ class Slice:
 
     instant: bool
     """Nothing before it is shown after it (IDR)."""
+    reference: bool
+    """Others refer to it."""
     frame_num: int
     bottom: bool | None
     """Which field; ``None`` for a frame."""
@@ -131,10 +133,11 @@ def first_slices(units: Iterable[bytes], sequence: Sequence) -> Iterator[Slice]:
         if unit and unit[0] & 31 in _SLICES:
             bits = _Bits(unit[1:_HEADER_BYTES])
             if not bits.unsigned():  # the first macroblock of a picture
-                yield _slice(bits, sequence, instant=unit[0] & 31 == _INSTANT)
+                yield _slice(bits, sequence, unit[0])
 
 
-def _slice(bits: _Bits, sequence: Sequence, *, instant: bool) -> Slice:
+def _slice(bits: _Bits, sequence: Sequence, header: int) -> Slice:
+    instant, reference = header & 31 == _INSTANT, header >> 5 & 3 > 0
     bits.unsigned()
     bits.unsigned()
     if sequence.separate_planes:
@@ -144,4 +147,4 @@ def _slice(bits: _Bits, sequence: Sequence, *, instant: bool) -> Slice:
     bottom = bool(bits.read(1)) if is_field else None
     if instant:
         bits.unsigned()
-    return Slice(instant, frame_num, bottom, bits.read(sequence.order_bits))
+    return Slice(instant, reference, frame_num, bottom, bits.read(sequence.order_bits))
