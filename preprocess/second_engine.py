@@ -182,10 +182,11 @@ def _passed(facts: Facts, opening: Opening, plan: ClipPlan) -> int | None:
 
     Those of a GIF are ours, and those of MPEG-4 in AVI may be (`native.demuxed`): a program gives
     short delays as they are stored, and pictures that are packed together the times of others.
+    Raw DV has another tick with FFmpeg 5.1.
     """
     assert facts.video is not None  # noqa: S101 - `_source` has looked
     table, codec = facts.video.table, facts.video.codec
-    ours = opening.demuxer == "gif" or (opening.demuxer, codec) == ("avi", "mpeg4")
+    ours = opening.demuxer in ("gif", "dv") or (opening.demuxer, codec) == ("avi", "mpeg4")
     if plan.exact_pts and not ours:
         return None
     if not table.at_start:

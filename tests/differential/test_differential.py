@@ -76,6 +76,20 @@ def gif(folder: Path) -> Path:
     return moving.animation(folder / "a.gif", "gif", 24, [10, 100] * 12)
 
 
+def raw_dv(folder: Path) -> Path:
+    picture, sound = "testsrc2=s=720x576:r=25:d=2.2", "sine=440:d=2.2:r=48000"
+    ffmpeg("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-ac", "2",
+           "-target", "pal-dv", folder / "tape.dv")  # fmt: skip
+    return folder / "tape.dv"
+
+
+def packed(folder: Path) -> Path:
+    """MPEG-4 as DivX and Xvid made it: B-frames in the packet of the picture before them."""
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=426x240:r=25:d=3", "-c:v", "libxvid", "-bf", "2",
+           "-q:v", "3", folder / "packed.avi")  # fmt: skip
+    return folder / "packed.avi"
+
+
 def surround(folder: Path) -> Path:
     sound = (
         "sine=220:d=2.2[l];sine=330:d=2.2[r];[l][r]join=inputs=2,pan=5.1|c0=c0|c1=c1|c2=c0|c4=c1"
@@ -133,6 +147,8 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], Intent]] = {
     "gif": (gif, Intent()),
     "surround": (surround, Intent()),
     "ambisonic": (ambisonic, Intent()),
+    "raw dv": (raw_dv, Intent()),
+    "packed": (packed, Intent()),
 }
 
 
